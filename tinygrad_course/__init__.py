@@ -1,0 +1,11 @@
+"""Automatic differentiation for learners of neural networks.
+
+A `Tensor` records the operations applied to it; `backward` replaces handwritten gradients. The models of the course
+are in `tinygrad_course.models`, pictures in `tinygrad_course.visualize`.
+"""
+from tinygrad_course.autodiff import detect_anomaly, grad, hessian, jacobian, no_grad
+from tinygrad_course.errors import InputError
+from tinygrad_course.finite_differences import gradcheck
+from tinygrad_course.tensor import Tensor
+
+__all__ = ["InputError", "Tensor", "detect_anomaly", "grad", "gradcheck", "hessian", "jacobian", "no_grad"]

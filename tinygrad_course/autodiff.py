@@ -1,0 +1,249 @@
+"""Reverse-mode automatic differentiation: the chain rule, applied from the cost back to the parameters.
+
+For a cost J, the gradient g = dJ/dy of every step y = f(a, b) is handed on to what the step was computed from: the
+VJPs of f turn dJ/dy into dJ/da and dJ/db. A step that was used several times gets a gradient from each use, and they
+add up. Nothing is handed on before it is complete: a step's turn comes after all steps that used it.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.broadcasting import unbroadcast
+from tinygrad_course.errors import InputError
+from tinygrad_course.ops import Op
+from tinygrad_course.tensor import Tensor, as_tensor, describe, mode, plain
+
+
+def topological_order(output: Tensor) -> list[Tensor]:
+    """Every Tensor with a gradient that `output` was computed from, each before its parents; `output` is first.
+
+    A loop, not a recursion, so the depth of the graph does not matter; linear in the number of operations.
+    """
+    uses = {output: 0}
+    stack = [output]
+    while stack:
+        for parent in stack.pop().parents:
+            if parent.requires_grad:
+                if parent not in uses:
+                    uses[parent] = 0
+                    stack.append(parent)
+                uses[parent] += 1
+    order = [output]
+    for tensor in order:  # grows while it is read: a Tensor enters when its last user has been placed
+        for parent in tensor.parents:
+            if parent.requires_grad:
+                uses[parent] -= 1
+                if uses[parent] == 0:
+                    order.append(parent)
+    return order
+
+
+def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = None,
+              recorded: bool = False) -> dict[Tensor, Any]:
+    """The gradient of `output` with respect to every Tensor of its graph, from `gradient`, that of `output` itself.
+
+    inputs: if given, only steps that lead to one of them are taken.
+    recorded: whether the backward pass is to be a graph itself; the gradients then are Tensors instead of arrays.
+    """
+    order = topological_order(output)
+    wanted = None if inputs is None else _leading_to(inputs, order)
+    total = {output: gradient}
+    with np.errstate(all="ignore"):
+        for tensor in order:
+            g = total.get(tensor)
+            if tensor.op is None or g is None:  # a leaf, or something that J does not depend on
+                continue
+            y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
+            for parent, seen, vjp in zip(tensor.parents, tensor.inputs, tensor.op.vjps_of(tensor.parents)):
+                if parent._data is not seen:
+                    _check_unchanged(parent, seen, tensor)
+                if vjp is None or not parent.requires_grad or wanted is not None and parent not in wanted:
+                    continue
+                part = unbroadcast(vjp(g, y, *arguments, **tensor.params), parent.shape)
+                if part.dtype != seen.dtype:
+                    part = part.astype(seen.dtype)
+                total[parent] = total[parent] + part if parent in total else part
+                if mode.check is not None:
+                    mode.check(as_tensor(part), tensor.op, tensor.parents, parent)
+    return total
+
+
+def _leading_to(inputs: Sequence[Tensor], order: list[Tensor]) -> set[Tensor]:
+    """The Tensors of a graph that were computed from one of the inputs, and the inputs themselves."""
+    wanted = set(inputs)
+    for tensor in reversed(order):
+        if any(parent in wanted for parent in tensor.parents):
+            wanted.add(tensor)
+    return wanted
+
+
+def _check_unchanged(parent: Tensor, seen: Any, user: Tensor) -> None:
+    """The array of `parent` is another one than the forward pass saw; that is only harmless if it is equal."""
+    if not np.array_equal(parent._data, seen, equal_nan=True):
+        raise InputError(f"{describe(parent)} got new values after the forward pass used them in "
+                         f"{describe(user)}: the gradient would be wrong. Run the forward pass again")
+
+
+def backward(output: Tensor, gradient: Any = None) -> None:
+    """Fill `grad` of every Tensor with a gradient that `output` was computed from.
+
+    Leaves, such as parameters, add the new gradient to what `grad` holds; for the steps in between `grad` is set.
+
+    gradient: that of `output`, of its shape; 1 by default, which needs an output of one element.
+    Raises InputError where `output` records no graph, or is no single number and no gradient is given.
+    """
+    given = _seed(output, gradient)
+    held = {id(given)}  # arrays that something else holds too: a leaf must own its gradient
+    for tensor, g in gradients(output, given).items():
+        if type(g) is not np.ndarray:
+            g = np.asarray(g)
+        if tensor.op is not None:
+            tensor.grad = g
+        elif tensor.grad is not None:
+            tensor.grad = tensor.grad + g
+        else:
+            tensor.grad = g.copy() if id(g) in held or g.base is not None else g
+        held.add(id(g))
+
+
+def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool = False) -> Any:
+    """The gradient of `output` with respect to `inputs`; no `grad` attribute is touched.
+
+    inputs: a Tensor, which gives a Tensor; or several, which give a tuple. Where `output` does not depend on an
+    input, its gradient is zero.
+    create_graph: record the backward pass, so that the gradients can be differentiated in turn.
+    Raises InputError as `backward` does, and for an input that requires no gradient.
+    """
+    several = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for i, x in enumerate(several):
+        if not isinstance(x, Tensor) or not x.requires_grad:
+            raise InputError(f"grad: input {i}, {describe(x)}, requires no gradient; make it with "
+                             "Tensor(..., requires_grad=True) before computing the output")
+    seed = _seed(output, gradient)
+    recording, mode.recording = mode.recording, create_graph
+    try:
+        total = gradients(output, as_tensor(seed) if create_graph else seed, several, create_graph)
+    finally:
+        mode.recording = recording
+    found = tuple(as_tensor(total[x]) if x in total else as_tensor(np.zeros_like(x._data)) for x in several)
+    return found[0] if isinstance(inputs, Tensor) else found
+
+
+def _seed(output: Tensor, gradient: Any) -> Any:
+    """The gradient of the output itself, checked, as an array."""
+    if not output.requires_grad:
+        raise InputError(f"{describe(output)} records no graph: nothing that it was computed from has "
+                         "requires_grad=True, or it was computed under no_grad()")
+    if gradient is None:
+        if output.size != 1:
+            raise InputError(f"{describe(output)} has shape {output.shape}: the gradient of a single number is "
+                             "wanted. Reduce it to a cost, for instance with .sum(), or give the gradient")
+        return np.ones_like(output._data)
+    seed = np.asarray(gradient, dtype=output.dtype)
+    if seed.shape != output.shape:
+        raise InputError(f"the gradient has shape {seed.shape}, but {describe(output)} has {output.shape}")
+    return seed
+
+
+def jacobian(output: Tensor | Callable[..., Tensor], inputs: Any, create_graph: bool = False) -> Any:
+    """All first derivatives of `output`, of shape output.shape + input.shape.
+
+    output: a Tensor, or a function of the inputs, which then may be arrays. One backward pass per element of it.
+    inputs: a Tensor, which gives a Tensor, or several, which give a tuple.
+    """
+    inputs, y = _evaluated(output, inputs)
+    several = [inputs] if isinstance(inputs, Tensor) else inputs
+    rows = []
+    for i in range(y.size):
+        one = np.zeros_like(y._data)
+        one.reshape(-1)[i] = 1
+        rows.append(grad(y, several, one, create_graph) if y.requires_grad else
+                    [as_tensor(np.zeros_like(x._data)) for x in several])
+    found = tuple(_stacked([row[k] for row in rows], y.shape + x.shape, x) for k, x in enumerate(several))
+    return found[0] if isinstance(inputs, Tensor) else found
+
+
+def hessian(output: Tensor | Callable[..., Tensor], inputs: Any, create_graph: bool = False) -> Any:
+    """All second derivatives of a single number, of shape input.shape + input.shape.
+
+    output: a Tensor, or a function of the inputs, which then may be arrays.
+    inputs: a Tensor, which gives a Tensor; or several, which give a tuple of tuples, one for each pair of inputs.
+    """
+    inputs, y = _evaluated(output, inputs)
+    first = grad(y, inputs, create_graph=True)
+    if isinstance(inputs, Tensor):
+        return jacobian(first, inputs, create_graph)
+    return tuple(jacobian(g, inputs, create_graph) for g in first)
+
+
+def _evaluated(output: Tensor | Callable[..., Tensor], inputs: Any) -> tuple[Any, Tensor]:
+    """The inputs as Tensors, one or a list, and the output computed from them."""
+    single = not isinstance(inputs, (list, tuple)) or not callable(output) and isinstance(inputs, Tensor)
+    several = [inputs] if single else list(inputs)
+    if callable(output):
+        several = [x if isinstance(x, Tensor) and x.requires_grad else Tensor(x, requires_grad=True)
+                   for x in several]
+        output = output(*several)
+    return several[0] if single else several, output
+
+
+def _stacked(rows: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
+    return np.stack(rows).reshape(shape) if rows else as_tensor(  # type: ignore[call-overload, no-any-return]
+        np.zeros_like(like._data, shape=shape))
+
+
+class no_grad:
+    """``with no_grad():`` or ``@no_grad()``: operations inside give constants and record no graph."""
+
+    def __enter__(self) -> None:
+        self.before, mode.recording = mode.recording, False
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        mode.recording = self.before
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def without_gradient(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return function(*args, **kwargs)
+        return without_gradient
+
+
+class AnomalyError(FloatingPointError):
+    """An operation gave NaN or infinity while `detect_anomaly` was watching."""
+
+
+class detect_anomaly:
+    """``with detect_anomaly():`` stops at the first operation that gives NaN or infinity, forward or backward.
+
+    Raises AnomalyError, which names the operation and what it was applied to.
+    """
+
+    def __enter__(self) -> None:
+        self.before, mode.check = mode.check, _check_finite
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        mode.check = self.before
+
+
+def _check_finite(result: Tensor, op: Op, inputs: Sequence[Any], backward_to: Tensor | None = None) -> None:
+    finite = np.isfinite(result._data)
+    if finite.all():
+        return
+    where = tuple(int(i) for i in np.argwhere(~finite)[0])
+    operands = ", ".join(f"{describe(x)} of shape {np.shape(plain(x))}" + _range_of(plain(x)) for x in inputs)
+    action = f"{op.name}({operands})"
+    if backward_to is not None:
+        action = f"the backward pass of {action}, towards {describe(backward_to)},"
+    raise AnomalyError(f"{action} gave {result._data[where]} at index {where}")
+
+
+def _range_of(x: Any) -> str:
+    return f" (from {np.min(x):.6g} to {np.max(x):.6g})" if np.size(x) else " (empty)"

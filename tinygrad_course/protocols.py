@@ -1,0 +1,124 @@
+"""NumPy's functions on Tensors: `np.tanh(t)`, `np.sum(t, axis=0)`, `np.concatenate([t, u])` and so on are recorded.
+
+The VJPs in `ops` are written with these functions. That is how the same lines compute gradients from arrays and
+record the backward pass from Tensors.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course import ops
+from tinygrad_course.errors import InputError
+from tinygrad_course.tensor import Tensor, apply, as_tensor, plain
+
+UFUNCS: dict[Any, ops.Op] = {
+    np.add: ops.add, np.subtract: ops.subtract, np.multiply: ops.multiply, np.divide: ops.divide,
+    np.power: ops.power, np.float_power: ops.power, np.negative: ops.negative, np.absolute: ops.absolute,
+    np.fabs: ops.absolute, np.exp: ops.exp, np.expm1: ops.expm1, np.log: ops.log, np.log1p: ops.log1p,
+    np.sqrt: ops.sqrt, np.square: ops.square, np.reciprocal: ops.reciprocal, np.tanh: ops.tanh,
+    np.maximum: ops.maximum, np.minimum: ops.minimum, np.matmul: ops.matmul,
+}
+
+# Their derivative is zero wherever it exists, or they answer a question: plain arrays.
+PLAIN_UFUNCS: set[Any] = {
+    np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.isfinite, np.isinf, np.isnan, np.signbit,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+}
+
+REDUCTIONS: dict[Any, Callable[..., Tensor]] = {np.add: Tensor.sum, np.maximum: Tensor.max, np.minimum: Tensor.min}
+
+
+def transpose(a: Any, axes: Any = None) -> Tensor:
+    return apply(ops.transpose, a, axes=None if axes is None else tuple(axes))
+
+
+def moveaxis(a: Any, source: Any, destination: Any) -> Tensor:
+    sources = np.atleast_1d(source) % a.ndim
+    destinations = np.atleast_1d(destination) % a.ndim
+    order = [axis for axis in range(a.ndim) if axis not in sources]
+    for target, axis in sorted(zip(destinations, sources)):
+        order.insert(target, axis)
+    return transpose(a, tuple(int(axis) for axis in order))
+
+
+def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+    a = as_tensor(a)
+    positions = np.split(np.arange(a.shape[axis]), indices_or_sections)
+    before = (slice(None),) * (axis % a.ndim)
+    starts = [0, *np.cumsum([len(part) for part in positions]).tolist()]
+    return [a[before + (slice(start, start + len(part)),)] for start, part in zip(starts, positions)]
+
+
+def where(condition: Any, x: Any, y: Any) -> Tensor:
+    return apply(ops.where, plain(condition), x, y)
+
+
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tensor:
+    return apply(ops.clip, a, a_min=a_min if min is None else min, a_max=a_max if max is None else max)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.sum: Tensor.sum,
+    np.mean: Tensor.mean,
+    np.var: lambda a, axis=None, ddof=0, keepdims=False: as_tensor(a).var(axis, ddof, keepdims),
+    np.max: Tensor.max,
+    np.min: Tensor.min,
+    np.clip: clip,
+    np.where: where,
+    np.dot: lambda a, b: apply(ops.dot, a, b),
+    np.transpose: transpose,
+    np.moveaxis: moveaxis,
+    np.swapaxes: Tensor.swapaxes,
+    np.reshape: lambda a, shape: as_tensor(a).reshape(shape),
+    np.ravel: Tensor.ravel,
+    np.squeeze: Tensor.squeeze,
+    np.expand_dims: Tensor.expand_dims,
+    np.broadcast_to: lambda array, shape: as_tensor(array).broadcast_to(shape),
+    np.concatenate: lambda arrays, axis=0: apply(ops.concatenate, *arrays, axis=axis),
+    np.stack: lambda arrays, axis=0: apply(ops.stack, *arrays, axis=axis),
+    np.split: split,
+}
+
+PLAIN_FUNCTIONS: set[Any] = {
+    np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
+    np.full_like, np.array_equal, np.allclose, np.isclose, np.result_type, np.any, np.all, np.count_nonzero,
+    np.nonzero, np.round, np.array_repr, np.array_str, np.array2string, np.copy, np.may_share_memory,
+    np.shares_memory, np.iscomplexobj, np.isrealobj,
+}
+
+
+def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `Tensor.__array_ufunc__` does. Raises InputError for what cannot be recorded."""
+    if kwargs.get("out") is not None:
+        raise InputError(f"np.{ufunc.__name__} cannot write a Tensor into an array (`out=`, or an operator such as "
+                         "`array += tensor`): the graph would not know of it. Write `array + tensor`")
+    if method == "__call__" and ufunc in UFUNCS and not kwargs:
+        return apply(UFUNCS[ufunc], *inputs)
+    if method == "reduce" and ufunc in REDUCTIONS and isinstance(inputs[0], Tensor):
+        return REDUCTIONS[ufunc](inputs[0], axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False))
+    if ufunc in PLAIN_UFUNCS:
+        return getattr(ufunc, method)(*map(plain, inputs), **kwargs)
+    raise InputError(_not_recorded(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"), kwargs))
+
+
+def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What `Tensor.__array_function__` does. Raises InputError for what cannot be recorded."""
+    if function in FUNCTIONS:
+        given = {key: value for key, value in kwargs.items() if value is not np._NoValue}
+        try:
+            return FUNCTIONS[function](*args, **given)
+        except TypeError as error:
+            raise InputError(f"np.{function.__name__} of a Tensor: {error}") from None
+    if function in PLAIN_FUNCTIONS:
+        return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+    raise InputError(_not_recorded(f"np.{function.__name__}", {}))
+
+
+def _not_recorded(name: str, kwargs: dict[str, Any]) -> str:
+    options = f" with {', '.join(kwargs)}" if kwargs else ""
+    return (f"{name}{options} is no operation that a graph can record, so its gradient would be lost. Use t.data "
+            "for the plain array, or write it with the operations of tinygrad_course.ops")
