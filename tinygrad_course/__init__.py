@@ -3,9 +3,14 @@
 A `Tensor` records the operations applied to it; `backward` replaces handwritten gradients. The models of the course
 are in `tinygrad_course.models`, pictures in `tinygrad_course.visualize`.
 """
+from tinygrad_course import data, nn, optim
 from tinygrad_course.autodiff import detect_anomaly, grad, hessian, jacobian, no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.finite_differences import gradcheck
 from tinygrad_course.tensor import Tensor
+from tinygrad_course.training import accuracy, fit, predict
 
-__all__ = ["InputError", "Tensor", "detect_anomaly", "grad", "gradcheck", "hessian", "jacobian", "no_grad"]
+__version__ = "0.1.0"
+
+__all__ = ["InputError", "Tensor", "accuracy", "data", "detect_anomaly", "fit", "grad", "gradcheck", "hessian",
+           "jacobian", "nn", "no_grad", "optim", "predict"]

@@ -1,7 +1,8 @@
 """The course's data: cat images from HDF5 files, points in the plane, and a learner's own picture.
 
-Everything comes out as the course has it: one example per column, `X (n_x, m)` and `Y (1, m)`, both float64.
-Only numpy is imported with this file; h5py, scikit-learn and Pillow are imported by the functions that use them.
+Everything comes out as the course has it: one example per column, `X (n_x, m)` and `Y (1, m)`, both
+float64. Only numpy is imported with this file; h5py, scikit-learn and Pillow are imported by the functions
+that use them.
 """
 
 import difflib
@@ -25,11 +26,11 @@ PathLike = str | os.PathLike[str]
 TRAIN_FILE, TEST_FILE, SINGLE_FILE = "train_catvnoncat.h5", "test_catvnoncat.h5", "data.h5"
 DEFAULT_CLASSES = ("non-cat", "cat")
 
-# sha256 over the course's pixels and labels, not over its files, so that repackaged copies are recognised too.
+# sha256 over the course's pixels and labels, not over its files: repackaged copies are recognised too.
 COURSE_SHA256 = "3401cd6f314ddd3f9a6e66e8da195338522d86b64ccd9f4a676977803b61fd52"
 
 
-# --- images from HDF5 files --------------------------------------------------------------------------------------
+# --- images from HDF5 files -----------------------------------------------------------------------
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
@@ -83,7 +84,8 @@ def load_images(path: PathLike | None = None) -> Dataset:
 
     parts = {name: part for content in contents for name, part in content.parts.items()}
     if set(parts) != {"train", "test"}:
-        raise InputError(f"{files}: only the {'/'.join(parts)} set was found; expected a train and a test set")
+        raise InputError(f"{files}: only the {'/'.join(parts)} set was found; "
+                         "expected a train and a test set")
     (images_train, labels_train), (images_test, labels_test) = parts["train"], parts["test"]
     if images_train.shape[1:] != images_test.shape[1:]:
         raise InputError(f"{files}: train images are {_times(images_train.shape[1:])} but test images are "
@@ -91,14 +93,16 @@ def load_images(path: PathLike | None = None) -> Dataset:
 
     named = {content.classes for content in contents if content.classes is not None}
     if len(named) > 1:
-        raise InputError(f"{files}: list_classes differ: {' and '.join(map(str, sorted(named)))}; expected the same")
-    stand_in = any(content.stand_in for content in contents)
-    return _dataset(images_train, labels_train, images_test, labels_test, named.pop() if named else DEFAULT_CLASSES,
-                    source=f"stand-in images in {files}" if stand_in else files, stand_in=stand_in)
+        raise InputError(f"{files}: list_classes are {' and '.join(map(str, sorted(named)))}; "
+                         "expected the same in both files")
+    classes = named.pop() if named else DEFAULT_CLASSES
+    drawn = any(content.stand_in for content in contents)
+    return _dataset(images_train, labels_train, images_test, labels_test, classes,
+                    source=f"stand-in images in {files}" if drawn else files, stand_in=drawn)
 
 
 def stand_in() -> Dataset:
-    """The stand-in images, drawn on the spot: 209 training and 50 test images like the course's, no file needed."""
+    """The stand-in images, drawn on the spot: no file is needed for these 209 training and 50 test images."""
     return _dataset(*standin.draw(), DEFAULT_CLASSES,
                     source="stand-in images drawn by tinygrad_course", stand_in=True)
 
@@ -118,7 +122,7 @@ def _columns(images: Pixels) -> Floats:
     return np.ascontiguousarray(images.reshape(len(images), -1).T) / 255
 
 
-# --- finding the files -------------------------------------------------------------------------------------------
+# --- finding the files ----------------------------------------------------------------------------
 
 def _files_to_read(path: PathLike | None) -> list[Path]:
     """The file or the two files to read, looked for in the order that `load_images` documents."""
@@ -127,7 +131,8 @@ def _files_to_read(path: PathLike | None) -> list[Path]:
         path = os.environ.get("TGC_DATA")
         origin = " (from the environment variable TGC_DATA)"
         if path == "":
-            raise InputError("the environment variable TGC_DATA is empty: set it to a folder or file, or unset it")
+            raise InputError("the environment variable TGC_DATA is empty; expected a folder or a file: "
+                             "set it, or unset it")
     where = cache_dir() if path is None else Path(path).expanduser()
     if where.is_file():
         return [where]
@@ -158,7 +163,7 @@ class _Contents:
 
 
 def _partner(content: _Contents) -> Path:
-    """The other file of the pair: train and test swapped in the name, or the usual name, in the same folder."""
+    """The other file of the pair, beside it: train and test swapped in the name, or the usual name."""
     (have,) = content.parts
     lack, usual = ("test", TEST_FILE) if have == "train" else ("train", TRAIN_FILE)
     name = content.file.name
@@ -169,10 +174,10 @@ def _partner(content: _Contents) -> Path:
     return partner
 
 
-# --- reading and checking one file -------------------------------------------------------------------------------
+# --- reading and checking one file ----------------------------------------------------------------
 
 def _read_hdf5(file: Path) -> _Contents:
-    """Read one file and check all of it. Raises InputError: one line, with what was found and what was expected."""
+    """Read one file and check all of it. Raises InputError: what was found and what was expected."""
     import h5py
 
     try:
@@ -189,11 +194,14 @@ def _read_hdf5(file: Path) -> _Contents:
         raise
     except MemoryError:
         raise InputError(f"{file}: the images do not fit into memory") from None
+    except BlockingIOError:
+        raise InputError(f"{file}: another program is writing it; close that first") from None
     # h5py raises many kinds for a damaged file, with texts of the C library that help nobody who reads them.
     except Exception as error:
-        if h5py.is_hdf5(file) or head == b"\x89HDF\r\n\x1a\n":
-            raise InputError(f"{file}: an HDF5 file, but truncated or damaged; copy or download it again") from error
-        raise InputError(f"{file}: not an HDF5 file: it begins with {head!r}") from None
+        if head == b"\x89HDF\r\n\x1a\n" or h5py.is_hdf5(file):
+            raise InputError(f"{file}: an HDF5 file, but truncated or damaged; "
+                             "expected a whole one: copy or download it again") from error
+        raise InputError(f"{file}: it begins with {head!r}; expected an HDF5 file") from None
 
 
 def _read_opened(file: Path, opened: Any, dataset_type: type) -> _Contents:
@@ -203,13 +211,18 @@ def _read_opened(file: Path, opened: Any, dataset_type: type) -> _Contents:
         names = (f"{part}_set_x", f"{part}_set_y")
         if all(name in stored for name in names):
             images = _checked_images(f"{file}: {names[0]}", stored[names[0]])
-            parts[part] = (images, _checked_labels(f"{file}: {names[1]}", stored[names[1]], len(images)))
+            labels = _checked_labels(f"{file}: {names[1]}", stored[names[1]], len(images))
+            parts[part] = (images, labels)
         elif any(name in stored for name in names):
-            raise InputError(f"{file}: found the datasets {_listed(stored)}; expected both {' and '.join(names)}")
+            raise InputError(f"{file}: found the datasets {_listed(stored)}; "
+                             f"expected both {' and '.join(names)}")
     if not parts:
-        raise InputError(f"{file}: found the datasets {_listed(stored)}; expected train_set_x and train_set_y, "
-                         "or test_set_x and test_set_y, or all four (and list_classes)")
-    classes = _checked_classes(f"{file}: list_classes", stored["list_classes"]) if "list_classes" in stored else None
+        raise InputError(f"{file}: found the datasets {_listed(stored)}; "
+                         "expected train_set_x with train_set_y, "
+                         "test_set_x with test_set_y, or all four (and list_classes)")
+    classes = None
+    if "list_classes" in stored:
+        classes = _checked_classes(f"{file}: list_classes", stored["list_classes"])
     return _Contents(file, parts, classes, stand_in=bool(np.all(opened.attrs.get("stand_in", False))))
 
 
@@ -231,7 +244,7 @@ def _checked_labels(where: str, stored: Any, m: int) -> NDArray[Any]:
     found = f"{where} is {stored.dtype} of shape {stored.shape}"
     if not (np.issubdtype(stored.dtype, np.integer) or stored.dtype == np.bool_):
         raise InputError(f"{found}; expected whole numbers 0 or 1")
-    if stored.shape is None or len(stored.shape) not in (1, 2) or len(stored.shape) == 2 and 1 not in stored.shape:
+    if stored.shape not in ((stored.size,), (stored.size, 1), (1, stored.size)):
         raise InputError(f"{found}; expected one label per image: (m,), (m, 1) or (1, m)")
     if stored.size != m:
         raise InputError(f"{found}: {stored.size} labels for {m} images; expected {m}")
@@ -243,10 +256,10 @@ def _checked_labels(where: str, stored: Any, m: int) -> NDArray[Any]:
 
 
 def _checked_classes(where: str, stored: Any) -> tuple[str, ...]:
-    # Object dtype is how h5py presents strings of variable length.
-    names = np.asarray(stored[()]).ravel().tolist() if stored.dtype.kind in "SUO" and stored.shape is not None else []
+    names = [] if stored.shape is None else np.asarray(stored[()]).ravel().tolist()
     if len(names) != 2 or not all(isinstance(name, (bytes, str)) for name in names):
-        raise InputError(f"{where} is {stored.dtype} of shape {stored.shape}; expected the names of two classes")
+        raise InputError(f"{where} is {stored.dtype} of shape {stored.shape}; "
+                         "expected the names of two classes")
     return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
 
 
@@ -258,19 +271,19 @@ def _listed(names: Any) -> str:
     return ", ".join(map(str, names)) or "(none)"
 
 
-# --- points in the plane -----------------------------------------------------------------------------------------
+# --- points in the plane --------------------------------------------------------------------------
 
-# The seed that each set is made from when none is given. The course fixes those of the flower and of the blobs.
+# The seed of each set when none is given. The course fixes those of the flower and of the blobs.
 PLANAR_SEEDS = {"flower": 1, "noisy_circles": 1, "noisy_moons": 1, "blobs": 5, "gaussian_quantiles": 1}
 
 
 def planar(kind: str = "flower", *, seed: int | None = None) -> tuple[Floats, Floats]:
-    """Two classes of points in the plane: X (2, m) and labels Y (1, m), m = 400 for the flower and 200 otherwise.
+    """Two classes of points in the plane: X (2, m) and labels Y (1, m); m is 400 for the flower, else 200.
 
     `kind` is flower, noisy_circles, noisy_moons, blobs or gaussian_quantiles. The same seed (default: see
     PLANAR_SEEDS) gives the same points. All but the flower are made by scikit-learn.
 
-    Raises InputError for an unknown kind, a seed outside 0 .. 2**32 - 1, or when scikit-learn is not installed.
+    Raises InputError for an unknown kind, a seed outside 0 .. 2**32 - 1, or without scikit-learn.
     """
     if kind not in PLANAR_SEEDS:
         close = difflib.get_close_matches(str(kind), PLANAR_SEEDS, n=1)
@@ -299,7 +312,7 @@ def _sklearn_points(kind: str, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise InputError(f'planar: {kind} needs scikit-learn: pip install "tinygrad_course[plots]"') from error
+        raise InputError(f'planar {kind} needs scikit-learn: pip install "tinygrad_course[plots]"') from error
 
     points: Floats
     labels: NDArray[np.int64]
@@ -316,21 +329,21 @@ def _sklearn_points(kind: str, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     return points, labels
 
 
-# --- a learner's own picture -------------------------------------------------------------------------------------
+# --- a learner's own picture ----------------------------------------------------------------------
 
 def image_to_column(path: PathLike, num_px: int = 64) -> Floats:
-    """An image file as one column (num_px * num_px * 3, 1) in [0, 1], ready for a model. Raises as `read_image`."""
+    """An image file as a column (num_px * num_px * 3, 1) in [0, 1]. Raises as `read_image`."""
     return read_image(path, num_px).reshape(-1, 1) / 255
 
 
 def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     """An image file of any size and mode as (num_px, num_px, 3), RGB, 0 to 255.
 
-    Turned upright as its EXIF data say, transparent parts on white, stretched to a square as the course does.
-    Raises FileNotFoundError, or InputError for a file that is no usable image or when Pillow is not installed.
+    Turned upright as its EXIF data say, transparent parts on white, stretched to a square as in the course.
+    Raises FileNotFoundError, or InputError for a file that is no usable image or without Pillow.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise InputError('reading an image needs Pillow: pip install "tinygrad_course[plots]"') from error
     if num_px < 1:
@@ -343,7 +356,7 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")     # Pillow warns of oddities in metadata, which do not matter here
+            warnings.simplefilter("ignore")     # oddities in metadata, which do not matter here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
                 image = ImageOps.exif_transpose(opened)
@@ -358,16 +371,16 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"{file}: the image has too many pixels (more than {Image.MAX_IMAGE_PIXELS}); "
                          "make it smaller first") from None
-    except Image.UnidentifiedImageError:
-        raise InputError(f"{file}: not an image that Pillow can read; expected JPEG, PNG or the like") from None
-    # The decoders raise many kinds (OSError, SyntaxError, struct.error, ...) for a file that breaks off or is damaged.
+    except UnidentifiedImageError:
+        raise InputError(f"{file}: not an image that Pillow knows; expected JPEG, PNG or the like") from None
+    # The decoders raise many kinds (OSError, SyntaxError, struct.error, ...) for a damaged file.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{file}: the image is truncated or damaged ({reason})") from error
 
 
 def _eight_bits(pixels: NDArray[Any], mode: str) -> Pixels:
-    """Grey values of more than 8 bits as 0 to 255; the range of modes I and F is guessed from the largest value."""
+    """Grey values of more than 8 bits as 0 to 255; modes I and F do not say their range, it is guessed."""
     values = np.nan_to_num(np.asarray(pixels, dtype=np.float64), posinf=0.0, neginf=0.0)
     largest = max(float(values.max(initial=0.0)), 0.0)
     ranges = [65535.0] if mode.startswith("I;16") else [1.0] * (mode == "F") + [255.0, 65535.0]

@@ -28,9 +28,9 @@ def fetch(folder: str | os.PathLike[str] | None = None, *, sources: Sequence[str
           files: Mapping[str, str] = FILES, progress: bool = True, timeout: float = 30.0) -> Path:
     """Download the course's images into `folder` (default: `data.cache_dir()`) and return that folder.
 
-    Each file is asked of each source in turn until one gives it with the right sha256. It appears under its name
-    whole and checked, or not at all; a file that is there already and right is not downloaded again. A progress
-    bar is shown on a terminal. `timeout` is how many seconds a source may stay silent.
+    Each file is asked of each source in turn until one gives it with the right sha256. It appears under its
+    name whole and checked, or not at all; a file that is there already and right is not downloaded again.
+    A progress bar is shown on a terminal. `timeout` is how many seconds a source may stay silent.
 
     Raises OSError, in one line, when no source gives a file or the folder cannot be written.
     """
@@ -44,7 +44,8 @@ def fetch(folder: str | os.PathLike[str] | None = None, *, sources: Sequence[str
     return where
 
 
-def _fetch_file(name: str, sha256: str, folder: Path, sources: Sequence[str], progress: bool, timeout: float) -> None:
+def _fetch_file(name: str, sha256: str, folder: Path, sources: Sequence[str], progress: bool,
+                timeout: float) -> None:
     import pooch  # type: ignore[import-untyped]
     import requests
 
@@ -52,16 +53,17 @@ def _fetch_file(name: str, sha256: str, folder: Path, sources: Sequence[str], pr
     for source in sources:
         try:
             with _progress_bar(name, progress) as bar, _quiet_log():
-                # pooch downloads to a temporary file beside the target and renames it when the hash is right.
-                pooch.retrieve(f"{source.rstrip('/')}/{name}", known_hash=f"sha256:{sha256}", fname=name, path=folder,
+                # pooch writes a temporary file beside the target and renames it when the hash is right.
+                pooch.retrieve(f"{source.rstrip('/')}/{name}", known_hash=f"sha256:{sha256}",
+                               fname=name, path=folder,
                                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=timeout))
             return
         except (requests.RequestException, ValueError) as error:
             failures.append(f"{_host(source)}: {_reason(error)}")
         except OSError as error:
             raise OSError(f"{folder / name}: cannot be written: {error.strerror or error}") from error
-    raise OSError(f"{name} could not be downloaded ({'; '.join(failures)}): check the connection and try again, "
-                  f"or put the file into {folder} yourself, or draw stand-in images with `tgc data make`")
+    raise OSError(f"{name} could not be downloaded ({'; '.join(failures)}): check the connection and try "
+                  f"again, put the file into {folder} yourself, or draw stand-in images: `tgc data make`")
 
 
 def _host(source: str) -> str:
@@ -89,7 +91,9 @@ def _reason(error: Exception) -> str:
 @contextmanager
 def _quiet_log() -> Iterator[None]:
     """Keep pooch from writing "Downloading data from ..." to stderr."""
-    logger = logging.getLogger("pooch")
+    import pooch
+
+    logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:

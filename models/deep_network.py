@@ -1,0 +1,64 @@
+"""A network of any depth, for images (week 4)."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.errors import InputError
+from tinygrad_course.nn import Linear, Module, binary_cross_entropy, course_names, relu, sigmoid, sqrt
+from tinygrad_course.tensor import Tensor
+
+
+class DeepNetwork(Module):
+    """L layers: relu in all but the last, sigmoid in the last; W[l] = randn / sqrt(n[l-1]) in order, b = 0.
+
+    layer_dims: n[0], n[1], ..., n[L], where n[0] = n_x is the input.
+    """
+
+    binary_labels = True
+
+    def __init__(self, layer_dims: Sequence[int], seed: int = 1):
+        if len(layer_dims) < 2:
+            raise InputError(f"layer_dims is {list(layer_dims)}: n_x and at least one layer are needed")
+        random = np.random.RandomState(seed)
+        self.layers = [Linear(n_in, n_out, sqrt, random, layer=number)
+                       for number, (n_in, n_out) in enumerate(zip(layer_dims, layer_dims[1:]), start=1)]
+
+    def forward(self, X: Any) -> Tensor:
+        A = X
+        for layer in self.layers[:-1]:
+            A = relu(layer(A))
+        return sigmoid(self.layers[-1](A))
+
+    def cost(self, X: Any, Y: Any) -> Tensor:
+        return binary_cross_entropy(self(X), Y)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        return course_names(self.layers)
+
+    def config(self) -> dict[str, Any]:
+        return {"layer_dims": [self.layers[0].W.shape[1]] + [layer.W.shape[0] for layer in self.layers]}
+
+    def closed_form(self, X: Any, Y: Any) -> dict[str, Any]:
+        """The course's L-layer backward pass in plain NumPy; A[0] = X, and Z[l], A[l] stand at place l."""
+        W: list[Any] = [None] + [layer.W.numpy() for layer in self.layers]
+        b: list[Any] = [None] + [layer.b.numpy() for layer in self.layers]
+        L, m = len(self.layers), X.shape[1]
+
+        Z, A = [None], [X]
+        for l in range(1, L):
+            Z.append(W[l] @ A[l - 1] + b[l])
+            A.append(np.maximum(0, Z[l]))
+        with np.errstate(over="ignore"):
+            A.append(1 / (1 + np.exp(-(W[L] @ A[L - 1] + b[L]))))
+
+        gradients = {}
+        dZ = A[L] - Y
+        for l in range(L, 0, -1):
+            gradients[f"W{l}"] = 1 / m * dZ @ A[l - 1].T
+            gradients[f"b{l}"] = 1 / m * np.sum(dZ, axis=1, keepdims=True)
+            if l > 1:
+                dZ = W[l].T @ dZ * (Z[l - 1] > 0)
+        return {name: gradients[name] for name, _ in self.named_parameters()}

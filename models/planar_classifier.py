@@ -1,0 +1,51 @@
+"""Planar data classification with one hidden layer (week 3)."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.nn import Linear, Module, binary_cross_entropy, course_names, sigmoid, small, tanh
+from tinygrad_course.tensor import Tensor
+
+
+class PlanarClassifier(Module):
+    """n_x inputs, n_h tanh units, n_y sigmoid outputs; W = 0.01 randn, W1 first, b = 0."""
+
+    binary_labels = True
+
+    def __init__(self, n_x: int = 2, n_h: int = 4, n_y: int = 1, seed: int = 2):
+        random = np.random.RandomState(seed)
+        self.layers = [Linear(n_x, n_h, small, random, layer=1), Linear(n_h, n_y, small, random, layer=2)]
+
+    def forward(self, X: Any) -> Tensor:
+        A1 = tanh(self.layers[0](X))
+        return sigmoid(self.layers[1](A1))
+
+    def cost(self, X: Any, Y: Any) -> Tensor:
+        return binary_cross_entropy(self(X), Y)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        return course_names(self.layers)
+
+    def config(self) -> dict[str, Any]:
+        (n_h, n_x), (n_y, _) = (layer.W.shape for layer in self.layers)
+        return {"n_x": n_x, "n_h": n_h, "n_y": n_y}
+
+    def closed_form(self, X: Any, Y: Any) -> dict[str, Any]:
+        """The course's vectorised backward pass in plain NumPy, with g1'(Z1) = 1 - tanh(Z1)^2 = 1 - A1^2."""
+        W1, b1, W2, b2 = (parameter.numpy() for parameter in self.parameters())
+        m = X.shape[1]
+
+        A1 = np.tanh(W1 @ X + b1)
+        with np.errstate(over="ignore"):
+            A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
+
+        dZ2 = A2 - Y
+        dW2 = 1 / m * dZ2 @ A1.T
+        db2 = 1 / m * np.sum(dZ2, axis=1, keepdims=True)
+        dZ1 = W2.T @ dZ2 * (1 - A1 ** 2)
+        dW1 = 1 / m * dZ1 @ X.T
+        db1 = 1 / m * np.sum(dZ1, axis=1, keepdims=True)
+        return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}

@@ -1,0 +1,497 @@
+"""Every operation against plain NumPy and finite differences: one table, one row per operation.
+
+A sample is a function of Tensors, the same thing in plain NumPy, and the arrays to apply both to. Inputs stay away
+from kinks and poles, where there is no derivative to compare with; those points have tests of their own below.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from tinygrad_course import Tensor, grad, gradcheck, ops
+from tinygrad_course.autodiff import topological_order
+from tinygrad_course.broadcasting import unbroadcast
+from tinygrad_course.finite_differences import GradcheckError
+
+Function = Callable[..., Any]
+RANDOM = np.random.default_rng(0)
+
+
+class Sample(NamedTuple):
+    function: Function
+    reference: Function
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    without_gradient: bool  # every gradient is empty, or zero everywhere: nothing that could be scaled
+
+
+# ------------------------------------------------------------------------------------------ domains and shapes
+
+
+def anything(shape: Any) -> Any: return RANDOM.uniform(-2, 2, shape)
+def positive(shape: Any) -> Any: return RANDOM.uniform(0.3, 2, shape)
+def nonzero(shape: Any) -> Any: return positive(shape) * RANDOM.choice([-1, 1], shape)
+def halves(shape: Any) -> Any: return np.asarray(RANDOM.integers(-4, 4, shape) / 2)
+def quarters(shape: Any) -> Any: return halves(shape) + 0.25  # never near one of `halves`
+def distinct(shape: Any) -> Any: return RANDOM.permutation(int(np.prod(shape))).reshape(shape) / 4 - 1
+
+
+UNARY = [((),), ((3,),), ((1,),), ((2, 3),), ((2, 1, 3),), ((2, 1, 2, 3),)]
+UNARY_EMPTY = [((0,),), ((2, 0, 3),)]
+BINARY = [((), ()), ((3,), (3,)), ((2, 3), ()), ((), (2, 3)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 1), (1, 3)),
+          ((1,), (1, 1)), ((2, 1, 3), (2, 2, 1)), ((2, 1, 3, 1), (3, 1, 2)), ((1, 2), (2, 2, 1, 2))]
+BINARY_EMPTY = [((0,), (1,)), ((2, 1), (2, 0)), ((0, 3), (3,)), ((), (0, 2))]
+TERNARY = [((2, 3), (3,), (2, 1)), ((2, 1), (2, 3), (2, 3)), ((2, 2, 1, 3), (2, 1), (3,))]
+
+
+def samples(function: Function, reference: Function, shapes: Iterable[Any], *domains: Function,
+            without_gradient: bool = False, **params: Any) -> list[Sample]:
+    return [Sample(function, reference, tuple(domain(shape) for domain, shape in zip(domains, each)), params,
+                   without_gradient) for each in shapes]
+
+
+def elementwise(function: Function, reference: Function, *domains: Function, **params: Any) -> list[Sample]:
+    full, empty = (UNARY, UNARY_EMPTY) if len(domains) == 1 else (BINARY, BINARY_EMPTY)
+    return (samples(function, reference, full, *domains, **params)
+            + samples(function, reference, empty, *domains, without_gradient=True, **params))
+
+
+REDUCED = [((), None), ((3,), None), ((3,), 0), ((3,), (-1,)), ((2, 3), None), ((2, 3), 0), ((2, 3), -1),
+           ((2, 3), (0, 1)), ((2, 3, 2), (0, -1)), ((2, 1, 3, 2), -2), ((2, 1, 3, 2), (-3, 2))]
+
+
+def reduction(function: Function, reference: Function, domain: Function, keeps: bool = True,
+              constant_over_one: bool = False, **params: Any) -> list[Sample]:
+    """All axes; constant_over_one: over a single element the result does not depend on it."""
+    found = []
+    for keepdims in [{"keepdims": False}, {"keepdims": True}] if keeps else [{}]:
+        for shape, axis in REDUCED + [((2, 1, 3), 1), ((1, 1), None)]:
+            number = np.zeros(shape).size / np.zeros(shape).sum(axis=axis).size
+            found += samples(function, reference, [(shape,)], domain, axis=axis, **keepdims, **params,
+                             without_gradient=constant_over_one and number == 1)
+        found += samples(function, reference, [((0, 3),)], domain, axis=1, **keepdims, **params,
+                         without_gradient=True)
+    return found
+
+
+def over_empty(function: Function, reference: Function) -> list[Sample]:
+    return samples(function, reference, [((0, 3),), ((2, 0, 0),)], anything, axis=0, without_gradient=True)
+
+
+def product(function: Function, reference: Function, full: list[Any], empty: list[Any]) -> list[Sample]:
+    return (samples(function, reference, full, anything, anything)
+            + samples(function, reference, empty, anything, anything, without_gradient=True))
+
+
+MATMUL = [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 2)), ((3,), (2, 3, 2)), ((2, 2, 3), (3,)),
+          ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (2, 3, 1)), ((1, 2, 3), (2, 3, 2)),
+          ((2, 1, 2, 3), (3, 3, 1)), ((2, 1, 2), (2, 1, 2, 3)), ((3,), (2, 1, 3, 2)), ((2, 1, 2, 3), (3,)),
+          ((1,), (1,)), ((1, 1), (1, 1)), ((3, 1), (1, 2))]
+MATMUL_EMPTY = [((0,), (0,)), ((2, 0), (0, 3)), ((0, 3), (3, 2)), ((0, 3), (3,)), ((3,), (3, 0)), ((0,), (0, 2)),
+                ((0, 2, 3), (3, 1)), ((2, 0, 3), (2, 3, 2)), ((2, 2, 0), (0,))]
+DOT = [((), ()), ((), (3,)), ((2, 3), ()), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)),
+       ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (2, 3, 1)), ((2, 1, 2, 3), (2, 3, 1))]
+DOT_EMPTY = [((0,), (0,)), ((2, 0), (0, 3)), ((0, 3), (3, 2)), ((3,), (0, 3, 2)), ((), (0,)), ((2, 0), (2, 0, 3))]
+
+
+def shaped(function: Function, reference: Function, *shapes: Any, **params: Any) -> list[Sample]:
+    return samples(function, reference, [(shape,) for shape in shapes], anything, **params,
+                   without_gradient=0 in shapes[0])
+
+
+INDICES = [
+    ((4,), 2), ((4,), -1), ((4,), slice(1, 3)), ((4,), slice(None, None, -2)), ((3, 4), (1, 2)), ((3, 4), Ellipsis),
+    ((3, 4), (Ellipsis, 1)), ((3, 4), (slice(None, None, -1), slice(3, 0, -2))), ((3, 4), (None, 1, None)),
+    ((2, 1, 3, 2), (1, Ellipsis, slice(1, None), None, 0)), ((4,), np.array([0, 2, 0, 0])), ((4,), [3, 3, 1]),
+    ((4,), np.array([[1, 1], [-3, 0]])), ((4,), np.array([True, False, True, True])),
+    ((2, 3), np.array([[True, False, True], [False, True, False]])), ((3, 4), (np.array([0, 0, 2]), np.array([1, 1, 3]))),
+    ((3, 4), (np.array([[0], [0]]), np.array([1, 1, 2]))), ((2, 3, 2), (slice(None), np.array([2, 2, 0]), None, 1)),
+    ((3, 4), (np.array([True, False, True]), slice(None, None, 2))), ((), None), ((3, 2), np.int64(1)), ((), ()),
+]
+
+
+def indexed() -> list[Sample]:
+    found = [sample for shape, index in INDICES
+             for sample in shaped(lambda x, index: x[index], lambda x, index: x[index], shape, index=index)]
+    for shape, index in [((4,), slice(2, 2)), ((0, 2), slice(None)), ((3,), np.array([], int))]:
+        found += samples(lambda x, index: x[index], lambda x, index: x[index], [(shape,)], anything, index=index,
+                         without_gradient=True)
+    return found
+
+
+def add_at(x: Any, index: Any, shape: Any) -> Any:
+    result = np.zeros(shape, x.dtype)
+    np.add.at(result, index, x)
+    return result
+
+
+def joined(function: Function, shapes: Any, **params: Any) -> list[Sample]:
+    """np.concatenate or np.stack, which take one list; some of the Tensors are used twice."""
+    return [Sample(lambda *x, **params: function([*x, x[0]], **params), lambda *x, **params: function([*x, x[0]], **params),
+                   tuple(map(anything, shapes)), params, all(0 in shape for shape in shapes))]
+
+
+def sigmoid(z: Any) -> Any: return 1 / (1 + np.exp(-z))
+def softmax(z: Any, axis: Any) -> Any: return np.exp(z) / np.exp(z).sum(axis=axis, keepdims=True)
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    losses = losses.sum(axis=tuple(range(losses.ndim - 1)), keepdims=losses.ndim > 1) if losses.ndim > 1 else losses
+    return losses if reduction == "none" else losses.sum() / (losses.size if reduction == "mean" else 1)
+
+
+def bce(z: Any, y: Any, reduction: str) -> Any:
+    a = sigmoid(z)
+    return reduced(-(y * np.log(a) + (1 - y) * np.log(1 - a)), reduction)
+
+
+def ce(z: Any, y: Any, reduction: str) -> Any:
+    return reduced(-(y * np.log(softmax(z, 0))).sum(axis=0, keepdims=True), reduction)
+
+
+def cost(function: Function, reference: Function, *shapes: Any) -> list[Sample]:
+    return [sample for reduction in ["mean", "sum", "none"]
+            for sample in samples(function, reference, [(shape, shape) for shape in shapes], anything, positive,
+                                  reduction=reduction)]
+
+
+# --------------------------------------------------------------------------------------------------- the table
+
+TABLE: dict[str, list[Sample]] = {
+    "add": elementwise(lambda a, b: a + b, np.add, anything, anything),
+    "subtract": elementwise(lambda a, b: a - b, np.subtract, anything, anything),
+    "multiply": elementwise(lambda a, b: a * b, np.multiply, anything, anything),
+    "divide": elementwise(lambda a, b: a / b, np.divide, anything, nonzero),
+    "power": elementwise(lambda x, p: x ** p, np.power, positive, anything)
+    + elementwise(lambda x: x ** 3, lambda x: x * x * x, anything)
+    + elementwise(lambda x: x ** -0.5, lambda x: 1 / np.sqrt(x), positive)
+    + elementwise(lambda p: 2 ** p, lambda p: np.exp(p * np.log(2).astype(p.dtype)), anything)
+    + [Sample(lambda x: x ** 2, lambda x: x * x, (np.array([0.0, -1.5, 2.0]),), {}, False)],
+    "negative": elementwise(lambda x: -x, np.negative, anything),
+    "abs": elementwise(abs, np.abs, nonzero),
+    "exp": elementwise(np.exp, np.exp, anything),
+    "expm1": elementwise(np.expm1, np.expm1, anything),
+    "log": elementwise(np.log, np.log, positive),
+    "log1p": elementwise(np.log1p, np.log1p, positive),
+    "sqrt": elementwise(np.sqrt, np.sqrt, positive),
+    "square": elementwise(np.square, np.square, anything),
+    "reciprocal": elementwise(np.reciprocal, np.reciprocal, nonzero),
+    "sigmoid": elementwise(ops.sigmoid, sigmoid, anything),
+    "tanh": elementwise(np.tanh, np.tanh, anything),
+    "relu": elementwise(ops.relu, lambda z: z * (z > 0), positive)
+    + samples(ops.relu, lambda z: z * (z > 0), [((4, 6),), ((2, 2, 1, 5),)], nonzero),
+    "leaky_relu": elementwise(Tensor.leaky_relu, lambda z, slope: z * ((z > 0) + (z <= 0) * slope).astype(z.dtype),
+                              nonzero, slope=0.2),
+    "softplus": elementwise(ops.softplus, lambda z: np.log(1 + np.exp(z)), anything),
+    "maximum": elementwise(np.maximum, lambda a, b: a * (a > b) + b * (b > a), halves, quarters),
+    "minimum": elementwise(np.minimum, lambda a, b: a * (a < b) + b * (b < a), halves, quarters),
+    "clip": elementwise(Tensor.clip, np.clip, quarters, min=-5, max=5)
+    + samples(Tensor.clip, np.clip, [((3, 5),), ((2, 1, 2, 5),)], quarters, min=-1, max=1)
+    + samples(Tensor.clip, np.clip, [((3, 5),)], quarters, min=0.5)
+    + samples(Tensor.clip, np.clip, [((3, 5),)], quarters, max=0.5),
+    "where": samples(lambda c, a, b: np.where(c.data > 0, a, b), lambda c, a, b: np.where(c > 0, a, b), TERNARY,
+                     nonzero, anything, anything)
+    + elementwise(lambda a, b: np.where(np.array(True), a, b), lambda a, b: a + 0 * b, anything, anything)
+    + elementwise(lambda a, b: np.where(np.array([False]), a, b), lambda a, b: np.atleast_1d(0 * a + b),
+                  anything, anything),
+    "sum": reduction(Tensor.sum, np.sum, anything) + over_empty(Tensor.sum, np.sum),
+    "mean": reduction(Tensor.mean, np.mean, anything),
+    "max": reduction(Tensor.max, np.max, distinct),
+    "min": reduction(Tensor.min, np.min, distinct),
+    "var": reduction(Tensor.var, np.var, anything, constant_over_one=True)
+    + samples(Tensor.var, np.var, [((3, 4),), ((2, 1, 3, 2),)], anything, axis=(0, -1), ddof=1)
+    + samples(Tensor.var, np.var, [((3, 4),)], anything, axis=-1, ddof=2, keepdims=True),
+    "logsumexp": reduction(Tensor.logsumexp, lambda z, axis, keepdims=False: np.log(
+        np.exp(z).sum(axis=axis, keepdims=keepdims)), anything)
+    + over_empty(Tensor.logsumexp, lambda z, axis: np.log(np.exp(z).sum(axis=axis))),
+    "softmax": reduction(Tensor.softmax, softmax, anything, keeps=False, constant_over_one=True)
+    + over_empty(Tensor.softmax, softmax),
+    "log_softmax": reduction(Tensor.log_softmax, lambda z, axis: np.log(softmax(z, axis)), anything, keeps=False,
+                             constant_over_one=True),
+    "matmul": product(lambda a, b: a @ b, np.matmul, MATMUL, MATMUL_EMPTY),
+    "dot": product(Tensor.dot, np.dot, DOT, DOT_EMPTY),
+    "transpose": shaped(lambda x: x.T, np.transpose, (), (3,), (2, 3), (2, 1, 3, 2)) + shaped(np.transpose, np.transpose, (2, 0))
+    + shaped(np.transpose, np.transpose, (2, 3, 4), axes=(1, 2, 0))
+    + shaped(np.transpose, np.transpose, (2, 3, 1, 2), axes=(-1, 0, -3, 2)),
+    "swapaxes": shaped(np.swapaxes, np.swapaxes, (2, 3, 1, 2), axis1=-1, axis2=1)
+    + shaped(np.swapaxes, np.swapaxes, (2, 0), axis1=0, axis2=1)
+    + shaped(np.swapaxes, np.swapaxes, (3,), axis1=0, axis2=-1),
+    "reshape": shaped(np.reshape, np.reshape, (3, 4), (12,), (2, 1, 2, 3), shape=(6, -1))
+    + shaped(np.reshape, np.reshape, (1, 1), (), shape=()) + shaped(np.reshape, np.reshape, (0, 3), shape=(2, 0)),
+    "ravel": shaped(np.ravel, np.ravel, (), (3,), (2, 3), (2, 1, 2, 3)) + shaped(np.ravel, np.ravel, (2, 0)),
+    "squeeze": shaped(np.squeeze, np.squeeze, (), (1, 1), (2, 1, 3, 1), axis=None)
+    + shaped(np.squeeze, np.squeeze, (2, 1, 3, 1), axis=-1) + shaped(np.squeeze, np.squeeze, (1, 0), axis=0)
+    + shaped(np.squeeze, np.squeeze, (2, 1, 3, 1), axis=(1, -1)),
+    "expand_dims": shaped(np.expand_dims, np.expand_dims, (), (3,), (2, 3), axis=0)
+    + shaped(np.expand_dims, np.expand_dims, (2, 3), axis=(0, -1)) + shaped(np.expand_dims, np.expand_dims, (0,), axis=-1),
+    "broadcast_to": shaped(np.broadcast_to, np.broadcast_to, (), (1,), (3,), (2, 1), (2, 1, 3), (2, 2, 1, 3),
+                           shape=(2, 2, 2, 3))
+    + samples(np.broadcast_to, np.broadcast_to, [((3,),), ((0, 3),)], anything, shape=(0, 3), without_gradient=True),
+    "concatenate": joined(np.concatenate, [(3,), (1,)], axis=0) + joined(np.concatenate, [(2, 3), (0, 3), (1, 3)], axis=0)
+    + joined(np.concatenate, [(2, 1, 3, 1), (2, 1, 3, 2)], axis=-1) + joined(np.concatenate, [(0, 2)], axis=1),
+    "stack": joined(np.stack, [(), ()], axis=0) + joined(np.stack, [(2, 3), (2, 3)], axis=-1)
+    + joined(np.stack, [(2, 1, 3)] * 2, axis=1) + joined(np.stack, [(0, 2)], axis=1),
+    "getitem": indexed(),
+    "scatter": shaped(ops.scatter, add_at, (2, 3), index=(slice(None, None, -2), slice(1, 4)), shape=(4, 5))
+    + shaped(ops.scatter, add_at, (4,), index=(np.array([0, 2, 0, 0]),), shape=(3,))
+    + shaped(ops.scatter, add_at, (2, 1, 3, 2), index=(Ellipsis, np.array([1, 1])), shape=(2, 1, 3, 4))
+    + shaped(ops.scatter, add_at, (), index=(1, 2), shape=(2, 3))
+    + shaped(ops.scatter, add_at, (0,), index=(slice(0, 0),), shape=(3,)),
+    "astype": elementwise(lambda x: x.astype(np.longdouble).astype(x.dtype), np.copy, anything)
+    + shaped(lambda x: ops.astype(x, dtype=x.dtype), np.copy, (2, 3)),
+    "binary_cross_entropy": cost(lambda Z, Y, reduction: ops.binary_cross_entropy(
+        Z, ops.sigmoid(Z), Y, reduction=reduction), bce, (1, 5), (3, 2), (4,), (1, 1), (2, 1, 3)),
+    "cross_entropy": cost(lambda Z, Y, reduction: ops.cross_entropy(
+        Z, ops.softmax(Z, axis=0), Y, reduction=reduction), ce, (3, 4), (2, 1), (3, 1, 2), (2, 1, 1, 3)),
+}
+
+COMPOSED: dict[str, list[Sample]] = {
+    "array operand": samples(lambda x: 2 * (np.ones(3, x.dtype) - x) / np.full((2, 1), 4, x.dtype),
+                             lambda x: 2 * (np.ones(3) - x) / np.full((2, 1), 4.0), [((),), ((3,),), ((2, 3),)], anything),
+    "array @ tensor": samples(lambda b: np.ones((2, 3), b.dtype) @ b, lambda b: np.ones((2, 3)) @ b, [((3,),), ((2, 3, 2),)],
+                              anything),
+    "moveaxis": shaped(np.moveaxis, np.moveaxis, (2, 3, 1, 2), source=(0, -1), destination=(-2, 0))
+    + shaped(np.moveaxis, np.moveaxis, (2, 3, 4), source=0, destination=-1),
+    "split": [sample for sections, axis in [(2, 1), ([1, 3], -1), ([0, 1], 0)] for sample in shaped(
+        lambda x, **where: np.concatenate([part * part for part in np.split(x, **where)[::-1]], where["axis"]),
+        lambda x, **where: np.concatenate([part * part for part in np.split(x, **where)[::-1]], where["axis"]),
+        (2, 4), indices_or_sections=sections, axis=axis)],
+    "same input twice": samples(lambda x: (x * x.T) @ x + x, lambda x: (x * x.T) @ x + x, [((3, 3),)], anything),
+}
+
+ROWS = [(name, i, sample) for table in (TABLE, COMPOSED) for name, row in table.items()
+        for i, sample in enumerate(row)]
+
+
+def parameters(rows: Iterable[tuple[str, int, Sample]]) -> Any:
+    return pytest.mark.parametrize("sample", [
+        pytest.param(sample, id=f"{name}-{i}-{'-'.join(str(x.shape).replace(' ', '') for x in sample.inputs)}")
+        for name, i, sample in rows])
+
+
+every_sample = parameters(ROWS)
+samples_with_gradient = parameters(row for row in ROWS if not row[2].without_gradient)
+samples_without_gradient = parameters(row for row in ROWS if row[2].without_gradient)
+largest_samples = parameters(max((row for row in ROWS if row[0] == name and not row[2].without_gradient),
+                                 key=lambda row: (max(x.ndim for x in row[2].inputs), row[1]))
+                             for name in {**TABLE, **COMPOSED})
+lie = ops.Op("lie", lambda x: x.copy(), "{0}", lambda g, y, x: 1.001 * g)
+
+
+def recorded(sample: Sample, dtype: Any = np.float64) -> tuple[list[Tensor], Tensor]:
+    inputs = [Tensor(x, requires_grad=True, dtype=dtype) for x in sample.inputs]
+    return inputs, sample.function(*inputs, **sample.params)
+
+
+def first_derivatives(sample: Sample) -> Callable[..., Tensor]:
+    """All gradients of a cost that is not linear in the output, so that they depend on the inputs and on g."""
+    def gradients(*inputs: Tensor) -> Tensor:
+        inputs = tuple(Tensor(x.data, requires_grad=True) if not x.requires_grad else x for x in inputs)
+        y = sample.function(*inputs, **sample.params)
+        found = grad((y * y * (1 + y)).sum(), inputs, create_graph=True)
+        return np.concatenate([g.ravel() for g in found])
+    return gradients
+
+
+# ----------------------------------------------------------------------------------- what holds for every row
+
+
+def test_every_operation_has_its_row() -> None:
+    assert set(TABLE) == set(ops.REGISTRY)
+    for name, row in TABLE.items():
+        for sample in row:
+            steps = [step.op.name for step in topological_order(recorded(sample)[1]) if step.op is not None]
+            assert name in steps or name == "astype" and np.longdouble == np.float64
+
+
+@every_sample
+def test_value(sample: Sample) -> None:
+    inputs, result = recorded(sample)
+    with np.errstate(all="ignore"):
+        expected = np.asarray(sample.reference(*sample.inputs, **sample.params))
+    np.testing.assert_allclose(result.data, expected, rtol=1e-12, atol=1e-14, strict=True)
+
+
+@every_sample
+def test_gradient(sample: Sample) -> None:
+    assert gradcheck(lambda *x: sample.function(*x, **sample.params), sample.inputs)
+
+
+@every_sample
+def test_second_derivative(sample: Sample) -> None:
+    assert gradcheck(first_derivatives(sample), sample.inputs)
+
+
+@samples_with_gradient
+def test_a_gradient_scaled_by_1_001_fails(sample: Sample) -> None:
+    inputs, result = recorded(sample)
+    with pytest.raises(GradcheckError, match="a factor 1.001"):
+        gradcheck(lambda *x: lie(sample.function(*x, **sample.params)), sample.inputs)
+    for i, g in enumerate(grad(result, inputs, np.ones(result.shape))):
+        def lying(*x: Any, i: int = i) -> Tensor:
+            return sample.function(*x[:i], lie(x[i]), *x[i + 1:], **sample.params)
+        if np.abs(g.data).max(initial=0) > 1e-3:
+            with pytest.raises(GradcheckError, match=f"of input {i} .* a factor 1.001"):
+                gradcheck(lying, sample.inputs)
+
+
+@samples_without_gradient
+def test_where_nothing_can_be_scaled_there_is_no_gradient(sample: Sample) -> None:
+    inputs, result = recorded(sample)
+    for x, g in zip(inputs, grad(result, inputs, np.ones(result.shape))):
+        assert g.shape == x.shape
+        np.testing.assert_allclose(g.data, np.zeros(x.shape), atol=1e-15)
+
+
+def backwards(x: Any) -> Any: return x[(slice(None, None, -1),) * x.ndim]
+
+
+VIEWS: dict[str, tuple[Function, Function]] = {  # how to store an array, and the view that gives it back
+    "transposed": (lambda x: x.T.copy(), lambda x, shape: x.T),
+    "negative strides": (lambda x: backwards(x).copy(), lambda x, shape: backwards(x)),
+    "sliced": (lambda x: x.repeat(2, axis=-1), lambda x, shape: x[..., ::2]),
+    "read-only broadcast": (lambda x: x[:1].copy(), np.broadcast_to),  # only the first row, repeated
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@largest_samples
+def test_non_contiguous_inputs(sample: Sample, view: str) -> None:
+    store, look = VIEWS[view]
+    shapes = [x.shape for x in sample.inputs]
+    stored = [store(x) if x.ndim else x for x in sample.inputs]
+
+    def function(*inputs: Any) -> Any:
+        return sample.function(*[look(x, shape) if shape else x for x, shape in zip(inputs, shapes)], **sample.params)
+
+    viewed = [look(x, shape) if shape else x for x, shape in zip(stored, shapes)]
+    assert any(not x.flags.c_contiguous for x in viewed)
+    expected = np.asarray(sample.reference(*[x.copy() for x in viewed], **sample.params))
+    np.testing.assert_allclose(function(*map(Tensor, stored)).data, expected, rtol=1e-12, atol=1e-14, strict=True)
+    assert gradcheck(function, stored)
+
+
+@every_sample
+def test_float32_stays_float32(sample: Sample) -> None:
+    """With Python scalars on either side of every operator."""
+    def cost(y: Any) -> Any: return (3 - (2 * y + 0.5) * y * 1.5 / 4 + 2 ** (0.1 * y) - 1 / (9 + y * y) ** 0.5).sum()
+    inputs, exact = recorded(sample)
+    singles, result = recorded(sample, np.float32)
+    assert result.dtype == cost(result).dtype == np.float32
+    np.testing.assert_allclose(result.data, exact.data, rtol=1e-3, atol=1e-5)
+    cost(result).backward()
+    assert all(step.grad is None or step.grad.dtype == step.dtype for step in topological_order(result))
+    for x, g, expected in zip(singles, grad(cost(result), singles, create_graph=True), grad(cost(exact), inputs)):
+        assert x.grad.dtype == g.dtype == np.float32
+        np.testing.assert_allclose(x.grad, expected.data, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(x.grad, g.data, rtol=1e-5)
+
+
+# --------------------------------------------------------------------------- kinks, poles, overflow: no warnings
+
+inf, nan = np.inf, np.nan
+LIMITS: dict[str, tuple[Function, Any, Any, Any]] = {  # function, input, value, gradient of the sum
+    "sigmoid": (ops.sigmoid, [-1000, 0, 1000], [0, 0.5, 1], [0, 0.25, 0]),
+    "tanh": (np.tanh, [-1000, 1000], [-1, 1], [0, 0]),
+    "softplus": (ops.softplus, [-1000, 0, 1000], [0, np.log(2), 1000], [0, 0.5, 1]),
+    "exp overflows": (np.exp, [1000, -1000], [inf, 0], [inf, 0]),
+    "expm1 overflows": (np.expm1, [1000, -1000], [inf, -1], [inf, 0]),
+    "log(0)": (np.log, [0, -1], [-inf, nan], [inf, -1]),
+    "log1p(-1)": (np.log1p, [-1, 0], [-inf, 0], [inf, 1]),
+    "sqrt(0)": (np.sqrt, [0, 4], [0, 2], [inf, 0.25]),
+    "1 / 0": (lambda x: 1 / x, [0, 2], [inf, 0.5], [-inf, -0.25]),
+    "x / 0": (lambda x: x / 0, [1, -1, 0], [inf, -inf, nan], [inf, inf, inf]),
+    "reciprocal of 0": (np.reciprocal, [0, 2], [inf, 0.5], [-inf, -0.25]),
+    "x ** 0": (lambda x: x ** 0, [0, 2, -2], [1, 1, 1], [0, 0, 0]),
+    "x ** 1": (lambda x: x ** 1, [0, -2], [0, -2], [1, 1]),
+    "x ** 2": (lambda x: x ** 2, [0, -3], [0, 9], [0, -6]),
+    "x ** 0.5 at 0": (lambda x: x ** 0.5, [0, 4], [0, 2], [inf, 0.25]),
+    "x ** -1 at 0": (lambda x: x ** -1, [0, 2], [inf, 0.5], [-inf, -0.25]),
+    "power overflows": (lambda x: x ** 400, [1, 1e10], [1, inf], [400, inf]),
+    "0 ** p": (lambda p: 0 ** p, [0, 1, 2.5], [1, 0, 0], [0, 0, 0]),
+    "2 ** p overflows": (lambda p: 2 ** p, [5000, -5000], [inf, 0], [inf, 0]),
+    "abs at 0": (np.abs, [0, -2], [0, 2], [0, -1]),
+    "relu at 0": (ops.relu, [0, -1, 1], [0, 0, 1], [0, 0, 1]),
+    "max shares": (np.max, [1, 3, 3, 2], 3, [0, 0.5, 0.5, 0]),
+    "min shares": (lambda x: x.min(axis=0), [1, 3, 1, 1, 1], 1, [0.25, 0, 0.25, 0.25, 0.25]),
+    "maximum shares": (lambda x: np.maximum(x, 1), [0, 1, 2], [1, 1, 2], [0, 0.5, 1]),
+    "minimum shares": (lambda x: np.minimum(x, 1), [0, 1, 2], [0, 1, 1], [1, 0.5, 0]),
+    "maximum with itself": (lambda x: np.maximum(x, x), [0, 1], [0, 1], [1, 1]),
+    "clip outside": (lambda x: x.clip(0, 1), [-2, 0.5, 3], [0, 0.5, 1], [0, 1, 0]),
+    "logsumexp": (Tensor.logsumexp, [1000, -1000], 1000, [1, 0]),
+    "logsumexp with -inf": (Tensor.logsumexp, [-inf, 2], 2, [0, 1]),
+    "logsumexp of -inf": (Tensor.logsumexp, [-inf, -inf], -inf, [0, 0]),
+    "softmax": (lambda z: z.softmax()[0], [1000, 0, -1000], 1, [0, 0, 0]),
+    "softmax with -inf": (lambda z: z.softmax()[0], [-inf, 0, 0], 0, [0, 0, 0]),
+    "log_softmax": (lambda z: z.log_softmax()[1], [1000, 0], -1000, [-1, 1]),
+    "mean of nothing": (lambda x: x[:0].mean(), [1.0], nan, [0]),
+    "var of nothing": (lambda x: x[:0].var(), [1.0], nan, [0]),
+    "var of one with ddof": (lambda x: x.var(ddof=1), [1.0], nan, [nan]),
+    "saturated, right": (lambda z: ops.binary_cross_entropy(z, ops.sigmoid(z), np.array([[0, 1]]), reduction="sum"),
+                         [[-1000, 1000]], 0, [[0, 0]]),
+    "saturated, wrong": (lambda z: ops.binary_cross_entropy(z, ops.sigmoid(z), np.array([[1, 0]]), reduction="none"),
+                         [[-1000, 1000]], [[1000, 1000]], [[-1, 1]]),
+    "saturated softmax": (lambda z: ops.cross_entropy(z, ops.softmax(z, axis=0), np.array([[0], [1]]), reduction="mean"),
+                          [[1000], [-1000]], 2000, [[1], [-1]]),
+    "cost of nothing": (lambda z: ops.binary_cross_entropy(z[:, :0], ops.sigmoid(z[:, :0]), np.zeros((1, 0)),
+                                                           reduction="mean"), [[1.0]], nan, [[0]]),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_without_warnings(name: str) -> None:
+    function, values, expected, gradient = LIMITS[name]
+    x = Tensor(values, requires_grad=True, dtype=float)
+    y = function(x)
+    np.testing.assert_array_equal(y.data, expected)
+    np.testing.assert_array_equal(grad(y, x, np.ones(y.shape)).data, gradient)
+    np.testing.assert_array_equal(grad(y, x, np.ones(y.shape), create_graph=True).data, gradient)
+
+
+@pytest.mark.parametrize("p, second", [(0, 0), (1, 0), (2, 2), (3, 0)])
+def test_second_derivative_of_a_power_at_zero(p: int, second: float) -> None:
+    x = Tensor(0.0, requires_grad=True)
+    first = grad(x ** Tensor(float(p), requires_grad=True), x, create_graph=True)
+    assert grad(first, x).item() == second
+
+
+# ------------------------------------------------------------------------------------------- random compositions
+
+STEPS: list[Function] = [  # bounded, smooth, and from a matrix to a matrix that broadcasts against all others
+    lambda x, y: np.tanh(x), lambda x, y: ops.sigmoid(x), lambda x, y: np.exp(-x * x), lambda x, y: np.sqrt(1 + x * x),
+    lambda x, y: np.log1p(x * x), lambda x, y: x + y, lambda x, y: x - y, lambda x, y: x * y / 2, lambda x, y: x / (1 + y * y),
+    lambda x, y: (1 + x * x) ** np.tanh(y), lambda x, y: x.mean(axis=0, keepdims=True), lambda x, y: x.var(axis=1, keepdims=True),
+    lambda x, y: np.tanh(x.sum(axis=(0, 1), keepdims=True)), lambda x, y: x.logsumexp(axis=-1, keepdims=True),
+    lambda x, y: x.softmax(axis=0), lambda x, y: np.tanh(x @ y.T) @ np.ones((y.shape[0], 1)) if x.shape[1] == y.shape[1] else x,
+    lambda x, y: np.concatenate([x, x], axis=1)[:, ::2],
+]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 99), st.integers(0, 99)), min_size=1,
+                max_size=8), st.integers(1, 3), st.integers(1, 3), st.integers(0, 9))
+def test_random_compositions(steps: list[tuple[int, int, int]], rows: int, columns: int, seed: int) -> None:
+    def function(*inputs: Tensor) -> Tensor:
+        tensors = list(inputs)
+        for step, i, j in steps:
+            tensors.append(STEPS[step](tensors[i % len(tensors)], tensors[j % len(tensors)]))
+        return tensors[-1] + sum(x.sum() for x in tensors)
+
+    random = np.random.RandomState(seed)
+    shapes = [(rows, columns), (1, columns), (rows, 1), (1, 1)]
+    assert gradcheck(function, [random.uniform(-1, 1, shape) for shape in shapes])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=5), st.integers(0, 5))
+def test_unbroadcast_is_the_adjoint_of_broadcast_to(axes: list[tuple[int, bool]], added: int) -> None:
+    large = tuple(size for size, _ in axes)
+    small = tuple(1 if stretched else size for size, stretched in axes)[added:]
+    random = np.random.RandomState(0)
+    x, g = random.standard_normal(small), random.standard_normal(large)
+    back = unbroadcast(g, small)
+    assert back.shape == small
+    np.testing.assert_allclose((back * x).sum(), (g * np.broadcast_to(x, large)).sum(), rtol=1e-9, atol=1e-12)

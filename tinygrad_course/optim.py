@@ -1,0 +1,112 @@
+"""Optimisers: how a parameter w moves, given the gradient g = dJ/dw.
+
+Each rule is one pure function from (w, g, state) to the new w and state, written with operators that arrays and
+Tensors share.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.errors import InputError
+from tinygrad_course.tensor import Tensor
+
+State = tuple[Any, ...]
+
+
+class Optimizer:
+    """What all rules have in common. `update` is the rule; `step` applies it to parameters.
+
+    weight_decay: adds weight_decay * w to the gradient of w, that of an L2 penalty (weight_decay / 2) ||w||^2.
+    Raises InputError for a learning rate that is not a positive number.
+    """
+
+    def __init__(self, learning_rate: float, weight_decay: float = 0.0):
+        if not (np.isreal(learning_rate) and np.isfinite(learning_rate) and learning_rate > 0):
+            raise InputError(f"the learning rate must be a positive number, got {learning_rate!r}")
+        if not weight_decay >= 0:
+            raise InputError(f"the weight decay must not be negative, got {weight_decay!r}")
+        self.learning_rate = float(learning_rate)
+        self.weight_decay = float(weight_decay)
+        self.states: dict[Tensor, State] = {}
+
+    def initial_state(self, w: Any) -> State:
+        return ()
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        """The rule: the new value of w and the new state."""
+        raise InputError(f"{type(self).__name__} does not define update(self, w, g, state)")
+
+    def step(self, parameters: Iterable[Tensor]) -> None:
+        """Move each parameter against its `grad`; one without a gradient stays where it is.
+
+        The new values are new arrays: a graph that used the old ones keeps them.
+        """
+        for parameter in parameters:
+            g = parameter.grad
+            if g is None:
+                continue
+            w = parameter._data
+            if self.weight_decay:
+                g = g + self.weight_decay * w
+            if parameter not in self.states:
+                self.states[parameter] = self.initial_state(w)
+            new, self.states[parameter] = self.update(w, g, self.states[parameter])
+            parameter._data = new if type(new) is type(w) else np.asarray(new)
+
+
+class GradientDescent(Optimizer):
+    """w := w - alpha g, with the learning rate alpha."""
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        return w - self.learning_rate * g, state
+
+
+class Momentum(Optimizer):
+    """v := beta v + (1 - beta) g; w := w - alpha v: a moving average of the gradients, as the course defines it."""
+
+    def __init__(self, learning_rate: float, beta: float = 0.9, weight_decay: float = 0.0):
+        super().__init__(learning_rate, weight_decay)
+        self.beta = _fraction("beta", beta)
+
+    def initial_state(self, w: Any) -> State:
+        return (np.zeros_like(w),)
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        (v,) = state
+        v = self.beta * v + (1 - self.beta) * g
+        return w - self.learning_rate * v, (v,)
+
+
+class Adam(Optimizer):
+    """Momentum divided by the moving root mean square of the gradient, both corrected for their start at zero.
+
+    v := beta1 v + (1 - beta1) g, s := beta2 s + (1 - beta2) g^2, and in step t
+    w := w - alpha (v / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + epsilon)   (Kingma and Ba 2015).
+    """
+
+    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8, weight_decay: float = 0.0):
+        super().__init__(learning_rate, weight_decay)
+        self.beta1, self.beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
+        self.epsilon = epsilon
+
+    def initial_state(self, w: Any) -> State:
+        # The powers beta1^t and beta2^t are kept rather than t, so that the rule needs nothing but multiplication.
+        return np.zeros_like(w), np.zeros_like(w), 1.0, 1.0
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        v, s, power1, power2 = state
+        v = self.beta1 * v + (1 - self.beta1) * g
+        s = self.beta2 * s + (1 - self.beta2) * np.square(g)
+        power1, power2 = power1 * self.beta1, power2 * self.beta2
+        step = v / (1 - power1) / (np.sqrt(s / (1 - power2)) + self.epsilon)
+        return w - self.learning_rate * step, (v, s, power1, power2)
+
+
+def _fraction(name: str, value: float) -> float:
+    if not 0 <= value < 1:
+        raise InputError(f"{name} must be at least 0 and less than 1, got {value!r}")
+    return float(value)

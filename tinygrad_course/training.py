@@ -1,0 +1,222 @@
+"""Training: the same few lines for every model. Forward pass, backward pass, update, again."""
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.autodiff import no_grad
+from tinygrad_course.costs import binary_cross_entropy
+from tinygrad_course.errors import InputError
+from tinygrad_course.nn import Module
+from tinygrad_course.optim import GradientDescent, Optimizer
+from tinygrad_course.progress import training_progress
+from tinygrad_course.tensor import plain
+
+ENGINES = ("auto", "eager")
+
+
+@dataclass
+class History:
+    """What happened in training.
+
+    costs: the cost before the update of an iteration, for the recorded iterations, counted from 0.
+    iterations: how many updates were made; seconds: how long they took.
+    stopped: why training ended before its last iteration, or None.
+    """
+
+    costs: dict[int, float] = field(default_factory=dict)
+    iterations: int = 0
+    seconds: float = 0.0
+    learning_rate: float | None = None
+    engine: str = "eager"
+    stopped: str | None = None
+
+
+class TrainingDiverged(InputError):
+    """The cost became NaN or infinite. `history` is what happened before; the model has its last good parameters."""
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
+
+
+def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float | None = None,
+        optimizer: Optimizer | None = None, cost: Callable[[Any, Any], Any] | None = None,
+        batch_size: int | None = None, seed: int = 0, print_cost: int | None = None, engine: str = "auto",
+        callback: Callable[[int, Module, float], None] | None = None, progress: bool | None = None) -> History:
+    """Train a model: `iterations` updates of its parameters.
+
+    X, Y: data (n_x, m) and labels (n_y, m), one example per column.
+    learning_rate: for gradient descent; or give an `optimizer` from `tinygrad_course.optim`.
+    cost: a function of y_hat and Y, in place of the model's own `cost`.
+    batch_size: examples per update, drawn without repetition in an order that `seed` fixes; by default all.
+    print_cost: print, and record, the cost every so many iterations; by default it is recorded in every iteration.
+    callback: called as callback(iteration, model, cost) whenever the cost is recorded. The gradients are there then,
+    in the parameters' `grad`, and the parameters are those from which they were computed.
+    progress: whether to show a progress bar; by default on a terminal or in a notebook.
+
+    Ctrl-C ends training after the iteration at hand: the parameters and the history so far are kept, and
+    `History.stopped` says so. A second Ctrl-C raises KeyboardInterrupt at once.
+
+    Raises InputError for data, labels or settings that cannot be used, and TrainingDiverged where the cost becomes
+    NaN or infinite; the model then has the parameters that gave the last finite cost.
+    """
+    optimizer = _checked_settings(optimizer, learning_rate, iterations, batch_size, print_cost, engine)
+    parameters = model.parameters()
+    if not parameters:
+        raise InputError(f"{type(model).__name__} has no parameters to train: no Tensor with requires_grad=True "
+                         "is among its attributes")
+    X, Y = check_data(X, Y, binary=model.binary_labels or cost is binary_cross_entropy, dtype=parameters[0].dtype)
+    cost_of = model.cost if cost is None else lambda X, Y: cost(model(X), Y)
+    record_every = print_cost or 1
+
+    history = History(learning_rate=optimizer.learning_rate)
+    batches = _batches(X, Y, batch_size, seed)
+    before = [parameter._data for parameter in parameters]
+    start = time.perf_counter()
+    with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \
+            np.errstate(all="ignore"):
+        for i in range(iterations):
+            for parameter in parameters:
+                parameter.grad = None
+            J = cost_of(*next(batches))
+            value = J.item()
+            if not np.isfinite(value):
+                for parameter, data in zip(parameters, before):
+                    parameter._data = data
+                raise TrainingDiverged(_divergence(value, i, optimizer), history)
+            J.backward()
+            if i % record_every == 0:
+                history.costs[i] = value
+                if callback is not None:
+                    callback(i, model, value)
+                if print_cost is not None:
+                    print(f"Cost after iteration {i}: {value:f}")
+            before = [parameter._data for parameter in parameters]
+            optimizer.step(parameters)
+            history.iterations = i + 1
+            history.seconds = time.perf_counter() - start
+            report(i + 1, value)
+            if interrupted:
+                history.stopped = f"interrupted after iteration {i}"
+                break
+    return history
+
+
+@no_grad()
+def predict(model: Module, X: Any) -> Any:
+    """The predicted labels as whole numbers, (1, m).
+
+    One output: 1 where y_hat > 0.5, else 0. Several outputs: the row with the largest y_hat, counted from 0.
+    """
+    y_hat = model(X).numpy()
+    if y_hat.ndim < 2 or y_hat.shape[0] == 1:
+        return (y_hat > 0.5).astype(int)
+    return y_hat.argmax(axis=0).reshape(1, -1)
+
+
+def accuracy(model: Module, X: Any, Y: Any) -> float:
+    """The fraction of examples that are classified correctly. Y: (1, m), or one-hot columns (n_y, m)."""
+    predicted, labels = predict(model, X), np.asarray(plain(Y))
+    if labels.ndim == 2 and labels.shape[0] > 1:
+        labels = labels.argmax(axis=0).reshape(1, -1)
+    if labels.shape != predicted.shape:
+        raise InputError(f"accuracy: there are predictions {predicted.shape} but labels {labels.shape}; labels are "
+                         "a row, (1, m)")
+    return float(np.mean(predicted == labels))
+
+
+def check_data(X: Any, Y: Any, binary: bool, dtype: Any) -> tuple[Any, Any]:
+    """Data and labels as arrays of the parameters' dtype; InputError for what cannot be trained on."""
+    arrays = []
+    for name, values in (("X", X), ("Y", Y)):
+        try:
+            array = np.asarray(plain(values))
+            array = array if array.dtype == dtype else array.astype(dtype)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name} cannot be used as numbers: {error}") from None
+        if array.ndim < 2:
+            raise InputError(f"{name} has shape {array.shape}; one example per column is expected, (n, m)."
+                             f" Did you mean {name}.reshape(1, -1)?")
+        if array.size == 0:
+            raise InputError(f"{name} is empty, its shape is {array.shape}")
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise InputError(f"{name} holds {array[where]} at {where}; training needs finite numbers")
+        arrays.append(array)
+    X, Y = arrays
+    if X.shape[-1] != Y.shape[-1]:
+        turned = " Examples are columns here; did you mean X.T?" if X.shape[0] == Y.shape[-1] else ""
+        turned = turned or (" Did you mean Y.T?" if X.shape[-1] == Y.shape[0] else "")
+        raise InputError(f"X {X.shape} has {X.shape[-1]} examples but Y {Y.shape} has {Y.shape[-1]}.{turned}")
+    if binary and not np.isin(Y, (0, 1)).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isin(Y, (0, 1)))[0])
+        raise InputError(f"Y holds {Y[where]:g} at {where}; the labels must be 0 or 1")
+    return X, Y
+
+
+def _checked_settings(optimizer: Optimizer | None, learning_rate: float | None, iterations: int,
+                      batch_size: int | None, print_cost: int | None, engine: str) -> Optimizer:
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
+    for name, value, least in (("iterations", iterations, 0), ("batch_size", batch_size, 1),
+                               ("print_cost", print_cost, 1)):
+        if value is not None and (int(value) != value or value < least):
+            raise InputError(f"{name} must be a whole number, at least {least}, got {value!r}")
+    if (optimizer is None) == (learning_rate is None):
+        raise InputError("give either learning_rate=, for gradient descent, or optimizer=")
+    if optimizer is not None:
+        return optimizer
+    assert learning_rate is not None
+    return GradientDescent(learning_rate)
+
+
+def _batches(X: Any, Y: Any, batch_size: int | None, seed: int) -> Iterator[tuple[Any, Any]]:
+    """The data for one update after the other, for ever: all, or parts of a new random order in each epoch."""
+    m = X.shape[-1]
+    if batch_size is None or batch_size >= m:
+        while True:
+            yield X, Y
+    random = np.random.RandomState(seed)
+    while True:
+        order = random.permutation(m)
+        for start in range(0, m, batch_size):
+            chosen = order[start:start + batch_size]
+            yield X[..., chosen], Y[..., chosen]
+
+
+def _divergence(value: float, iteration: int, optimizer: Optimizer) -> str:
+    kept = "the parameters are as they were at the start" if iteration == 0 else \
+        f"the parameters of iteration {iteration - 1}, the last with a finite cost, are kept"
+    return (f"the cost became {value} in iteration {iteration}: {kept}. A smaller learning rate than "
+            f"{optimizer.learning_rate:g} may help")
+
+
+@contextmanager
+def _interrupt_noted() -> Iterator[list[int]]:
+    """Ctrl-C fills the list instead of raising in the middle of an update; the second one raises as usual."""
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield noted
+        return
+
+    def note(number: int, frame: Any) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.getsignal(signal.SIGINT)
+    if previous is not signal.default_int_handler:  # somebody else handles it; leave it to them
+        yield noted
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, previous)
