@@ -20,23 +20,24 @@ from tinygrad_course.tensor import Tensor, as_tensor, describe, mode, plain
 
 
 def topological_order(output: Tensor) -> list[Tensor]:
-    """Every Tensor with a gradient that `output` was computed from, each before its parents; `output` is first.
+    """Every computed Tensor with a gradient that `output` depends on, each before its parents; `output` is first.
 
-    A loop, not a recursion, so the depth of the graph does not matter; linear in the number of operations.
+    A loop, not a recursion, so the depth of the graph does not matter; linear in the number of operations. Leaves,
+    such as parameters, hand nothing on and are left out.
     """
     uses = {output: 0}
     stack = [output]
     while stack:
         for parent in stack.pop().parents:
-            if parent.requires_grad:
-                if parent not in uses:
-                    uses[parent] = 0
-                    stack.append(parent)
+            if parent in uses:
                 uses[parent] += 1
+            elif parent.requires_grad and parent.op is not None:
+                uses[parent] = 1
+                stack.append(parent)
     order = [output]
     for tensor in order:  # grows while it is read: a Tensor enters when its last user has been placed
         for parent in tensor.parents:
-            if parent.requires_grad:
+            if parent in uses:
                 uses[parent] -= 1
                 if uses[parent] == 0:
                     order.append(parent)
@@ -52,24 +53,33 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
     """
     order = topological_order(output)
     wanted = None if inputs is None else _leading_to(inputs, order)
+    check = mode.now.check
     total = {output: gradient}
     with np.errstate(all="ignore"):
         for tensor in order:
             g = total.get(tensor)
-            if tensor.op is None or g is None:  # a leaf, or something that J does not depend on
+            if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
                 continue
             y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
-            for parent, seen, vjp in zip(tensor.parents, tensor.inputs, tensor.op.vjps_of(tensor.parents)):
+            for i, parent in enumerate(tensor.parents):
+                if not parent.requires_grad or wanted is not None and parent not in wanted:
+                    continue
+                vjp = tensor.op.vjps[i]
+                if vjp is None:
+                    continue
+                seen = tensor.inputs[i]
                 if parent._data is not seen:
                     _check_unchanged(parent, seen, tensor)
-                if vjp is None or not parent.requires_grad or wanted is not None and parent not in wanted:
-                    continue
-                part = unbroadcast(vjp(g, y, *arguments, **tensor.params), parent.shape)
-                if part.dtype != seen.dtype:
+                part = vjp(g, y, *arguments, **tensor.params)
+                if part.shape != seen.shape:
+                    part = unbroadcast(part, seen.shape)
+                if part.dtype is not seen.dtype and part.dtype != seen.dtype:
                     part = part.astype(seen.dtype)
+                if part is g and parent.op is None:
+                    part = g + 0  # handed on unchanged, perhaps to several: a leaf owns its gradient
                 total[parent] = total[parent] + part if parent in total else part
-                if mode.check is not None:
-                    mode.check(as_tensor(part), tensor.op, tensor.parents, parent)
+                if check is not None:
+                    check(as_tensor(part), tensor.op, tensor.parents, parent)
     return total
 
 
@@ -97,9 +107,7 @@ def backward(output: Tensor, gradient: Any = None) -> None:
     gradient: that of `output`, of its shape; 1 by default, which needs an output of one element.
     Raises InputError where `output` records no graph, or is no single number and no gradient is given.
     """
-    given = _seed(output, gradient)
-    held = {id(given)}  # arrays that something else holds too: a leaf must own its gradient
-    for tensor, g in gradients(output, given).items():
+    for tensor, g in gradients(output, _seed(output, gradient)).items():
         if type(g) is not np.ndarray:
             g = np.asarray(g)
         if tensor.op is not None:
@@ -107,8 +115,7 @@ def backward(output: Tensor, gradient: Any = None) -> None:
         elif tensor.grad is not None:
             tensor.grad = tensor.grad + g
         else:
-            tensor.grad = g.copy() if id(g) in held or g.base is not None else g
-        held.add(id(g))
+            tensor.grad = g if g.base is None else g.copy()  # a view, for instance one spread by broadcasting
 
 
 def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool = False) -> Any:
@@ -125,11 +132,11 @@ def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool =
             raise InputError(f"grad: input {i}, {describe(x)}, requires no gradient; make it with "
                              "Tensor(..., requires_grad=True) before computing the output")
     seed = _seed(output, gradient)
-    recording, mode.recording = mode.recording, create_graph
+    recording, mode.now.recording = mode.now.recording, create_graph
     try:
         total = gradients(output, as_tensor(seed) if create_graph else seed, several, create_graph)
     finally:
-        mode.recording = recording
+        mode.now.recording = recording
     found = tuple(as_tensor(total[x]) if x in total else as_tensor(np.zeros_like(x._data)) for x in several)
     return found[0] if isinstance(inputs, Tensor) else found
 
@@ -143,8 +150,8 @@ def _seed(output: Tensor, gradient: Any) -> Any:
         if output.size != 1:
             raise InputError(f"{describe(output)} has shape {output.shape}: the gradient of a single number is "
                              "wanted. Reduce it to a cost, for instance with .sum(), or give the gradient")
-        return np.ones_like(output._data)
-    seed = np.asarray(gradient, dtype=output.dtype)
+        return np.array(1, dtype=output.dtype).reshape(output.shape)
+    seed = np.array(gradient, dtype=output.dtype)
     if seed.shape != output.shape:
         raise InputError(f"the gradient has shape {seed.shape}, but {describe(output)} has {output.shape}")
     return seed
@@ -201,11 +208,11 @@ class no_grad:
     """``with no_grad():`` or ``@no_grad()``: operations inside give constants and record no graph."""
 
     def __enter__(self) -> None:
-        self.before, mode.recording = mode.recording, False
+        self.before, mode.now.recording = mode.now.recording, False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        mode.recording = self.before
+        mode.now.recording = self.before
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -226,11 +233,11 @@ class detect_anomaly:
     """
 
     def __enter__(self) -> None:
-        self.before, mode.check = mode.check, _check_finite
+        self.before, mode.now.check = mode.now.check, _check_finite
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        mode.check = self.before
+        mode.now.check = self.before
 
 
 def _check_finite(result: Tensor, op: Op, inputs: Sequence[Any], backward_to: Tensor | None = None) -> None:

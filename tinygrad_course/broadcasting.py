@@ -68,11 +68,12 @@ def unbroadcast(gradient: ArrayOrTensor, shape: Shape) -> ArrayOrTensor:
 
     Works on arrays and on Tensors alike, so the sum is itself recorded when the backward pass is.
     """
-    if gradient.shape == shape:
+    given = gradient.shape
+    if given == shape:
         return gradient
-    added = gradient.ndim - len(shape)
-    stretched = tuple(added + i for i, size in enumerate(shape) if size == 1 and gradient.shape[added + i] != 1)
-    total = gradient.sum(axis=tuple(range(added)) + stretched, keepdims=True)
+    added = len(given) - len(shape)
+    axes = [i for i, size in enumerate(given) if i < added or shape[i - added] != size]
+    total = gradient.sum(axis=tuple(axes), keepdims=True)
     return total if added == 0 else total.reshape(shape)
 
 

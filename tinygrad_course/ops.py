@@ -38,15 +38,14 @@ class Op:
     keeps_input: the input is remembered even when nothing is recorded, so that a cost finds its logits.
     """
 
-    __slots__ = ("name", "value", "notation", "vjps", "each", "explain", "keeps_input")
+    __slots__ = ("name", "value", "notation", "vjps", "explain", "keeps_input")
 
     def __init__(self, name: str, value: Callable[..., Any], notation: str, *vjps: VJP | None,
                  each: VJP | None = None, explain: Callable[..., str] | None = None, keeps_input: bool = False):
         self.name = name
         self.value = value
         self.notation = notation
-        self.vjps = vjps
-        self.each = each
+        self.vjps: Sequence[VJP | None] = vjps if each is None else ForEachInput(each)
         self.explain = explain
         self.keeps_input = keeps_input
 
@@ -57,12 +56,21 @@ class Op:
                 return x.__apply_op__(self, *inputs, **params)
         return self.value(*inputs, **params)
 
-    def vjps_of(self, inputs: Sequence[Any]) -> Sequence[VJP | None]:
-        """One VJP for each of these inputs."""
-        return self.vjps if self.each is None else [partial(self.each, i) for i in range(len(inputs))]
-
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.notation}>"
+
+
+class ForEachInput(Sequence[VJP]):
+    """The VJPs of an operation with any number of inputs: the i-th is `vjp(i, g, y, *inputs, **params)`."""
+
+    def __init__(self, vjp: VJP):
+        self.vjp = vjp
+
+    def __getitem__(self, i: Any) -> Any:
+        return partial(self.vjp, i)
+
+    def __len__(self) -> int:
+        raise TypeError("one VJP for each input, however many there are")
 
 
 def op(name: str, value: Callable[..., Any], notation: str, *vjps: VJP | None, **more: Any) -> Op:
@@ -193,9 +201,13 @@ def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
     return x.sum(axis=axis, keepdims=keepdims) / _count(x, axis)
 
 
+def _finite(y: Any) -> Any:
+    """0 where y is infinite: where all z are -inf, so is their largest, and z - y would be nan."""
+    return np.where(np.isfinite(y), y, 0)
+
+
 def _logsumexp(z: Any, axis: Any, keepdims: bool) -> Any:
-    largest = z.max(axis=axis, keepdims=True, initial=-np.inf)
-    largest = np.where(np.isfinite(largest), largest, 0)  # where all z are -inf, z - max would be nan
+    largest = _finite(z.max(axis=axis, keepdims=True, initial=-np.inf))
     total = np.log(np.exp(z - largest).sum(axis=axis, keepdims=True)) + largest
     return total if keepdims else np.squeeze(total, axis=axis)
 
@@ -214,7 +226,7 @@ mean = op("mean", quiet(_mean), "mean({0}, axis={axis})",
 
 var = op("var", quiet(_var), "var({0}, axis={axis})",
          lambda g, y, x, axis, keepdims, ddof: _restore(g, x, axis, keepdims) * 2
-         * (x - x.mean(axis=axis, keepdims=True)) / (_count(x, axis) - ddof))
+         * (x - _mean(x, axis, True)) / (_count(x, axis) - ddof))
 
 max_ = op("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), "max({0}, axis={axis})",
           _extreme_vjp)
@@ -224,7 +236,7 @@ min_ = op("min", lambda x, axis, keepdims: x.min(axis=axis, keepdims=keepdims), 
 
 logsumexp = op("logsumexp", quiet(_logsumexp), "log(sum(exp({0}), axis={axis}))",
                lambda g, y, z, axis, keepdims: _restore(g, z, axis, keepdims)
-               * np.exp(z - _restore(y, z, axis, keepdims)))
+               * np.exp(z - _finite(_restore(y, z, axis, keepdims))))
 
 softmax = op("softmax", quiet(lambda z, axis: np.exp(z - _logsumexp(z, axis, True))),
              "softmax({0}, axis={axis})",
@@ -247,15 +259,22 @@ def _matmul_vjp_a(g: Any, y: Any, a: Any, b: Any) -> Any:
         return np.expand_dims(g, -1) * b
     if a.ndim == 1:  # y[..., j] = sum over k of a[k] b[..., k, j]
         return (b @ np.expand_dims(g, -1)).reshape(b.shape[:-1])
-    return g @ _turned(b)
+    return np.dot(g, b.T) if a.ndim == b.ndim == 2 else g @ _turned(b)
 
 
 def _matmul_vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
+    if a.ndim == b.ndim == 2:
+        return np.dot(a.T, g)
     if a.ndim == 1:
         return (a if b.ndim == 1 else np.expand_dims(a, -1)) * np.expand_dims(g, -2 if b.ndim > 1 else -1)
     if b.ndim == 1:
         return (_turned(a) @ np.expand_dims(g, -1)).reshape(a.shape[:-2] + a.shape[-1:])
     return _turned(a) @ g
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    """a @ b; for two matrices np.dot, which gives the same numbers sooner (measured: 0.3 to 2 us for small ones)."""
+    return np.dot(a, b) if np.ndim(a) == np.ndim(b) == 2 else np.matmul(a, b)
 
 
 def _explain_matmul(op: Op, names: Sequence[str], a: Shape, b: Shape) -> str:
@@ -298,7 +317,7 @@ def _dot_vjp_b(g: Any, y: Any, a: Any, b: Any) -> Any:
         db.reshape(b.shape[-2:-1] + b.shape[:-2] + b.shape[-1:]), 0, -2)
 
 
-matmul = op("matmul", np.matmul, "{0} {1}", _matmul_vjp_a, _matmul_vjp_b, explain=_explain_matmul)
+matmul = op("matmul", _matmul, "{0} {1}", _matmul_vjp_a, _matmul_vjp_b, explain=_explain_matmul)
 dot = op("dot", np.dot, "dot({0}, {1})", _dot_vjp_a, _dot_vjp_b, explain=_explain_matmul)
 
 # --------------------------------------------------------------------------------------------------- shapes
@@ -372,7 +391,7 @@ def _share(g: Any, Z: Any, reduction: str) -> Any:
 binary_cross_entropy = op(
     # -y log a - (1 - y) log(1 - a) with a = sigmoid(z) is log(1 + e^z) - y z
     "binary_cross_entropy",
-    lambda Z, A, Y, reduction: _reduce(np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(-np.abs(Z))), reduction),
+    lambda Z, A, Y, reduction: _reduce(np.maximum(Z, 0) - Y * Z + np.log1p(np.exp(np.copysign(Z, -1))), reduction),
     "binary_cross_entropy({1}, {2})",
     lambda g, y, Z, A, Y, reduction: (A - Y) * _share(g, Z, reduction),
     None,

@@ -53,6 +53,11 @@ def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     return [a[before + (slice(start, start + len(part)),)] for start, part in zip(starts, positions)]
 
 
+def dot(a: Any, b: Any) -> Tensor:
+    """np.dot; for two matrices it is the same as a @ b, and recorded as that."""
+    return apply(ops.matmul if np.ndim(a) == np.ndim(b) == 2 else ops.dot, a, b)
+
+
 def where(condition: Any, x: Any, y: Any) -> Tensor:
     return apply(ops.where, plain(condition), x, y)
 
@@ -69,7 +74,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.min: Tensor.min,
     np.clip: clip,
     np.where: where,
-    np.dot: lambda a, b: apply(ops.dot, a, b),
+    np.dot: dot,
     np.transpose: transpose,
     np.moveaxis: moveaxis,
     np.swapaxes: Tensor.swapaxes,
@@ -115,7 +120,7 @@ def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
             raise InputError(f"np.{function.__name__} of a Tensor: {error}") from None
     if function in PLAIN_FUNCTIONS:
         return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
-    raise InputError(_not_recorded(f"np.{function.__name__}", {}))
+    raise InputError(_not_recorded(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1), {}))
 
 
 def _not_recorded(name: str, kwargs: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +21,22 @@ from tinygrad_course.ops import Op
 Array = np.ndarray[Any, Any]
 
 
-class Mode(threading.local):
+class Mode:
     """What holds for all operations of a thread; set by `no_grad` and `detect_anomaly`."""
 
-    recording = True
-    check: Any = None  # called with every new Tensor
+    __slots__ = ("recording", "check")
+
+    def __init__(self) -> None:
+        self.recording = True
+        self.check: Any = None  # called with every new Tensor
 
 
-mode = Mode()
+class ModeOfThread(threading.local):
+    def __init__(self) -> None:
+        self.now = Mode()
+
+
+mode = ModeOfThread()
 
 
 class Tensor:
@@ -235,7 +243,7 @@ class Tensor:
     def log_softmax(self, axis: Any = 0) -> Tensor: return apply(ops.log_softmax, self, axis=_axis(axis))
     def argmax(self, axis: int | None = None) -> Any: return self._data.argmax(axis=axis)
     def argmin(self, axis: int | None = None) -> Any: return self._data.argmin(axis=axis)
-    def dot(self, other: Any) -> Tensor: return apply(ops.dot, self, other)
+    def dot(self, other: Any) -> Tensor: return apply(ops.matmul if self.ndim == np.ndim(other) == 2 else ops.dot, self, other)
 
     def transpose(self, *axes: Any) -> Tensor:
         return apply(ops.transpose, self, axes=_shape(axes) if axes and axes != (None,) else None)
@@ -274,34 +282,49 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
 
     Raises InputError, with the broadcast table where there is one, if the shapes do not fit.
     """
-    # Numbers stay Python numbers while the value is computed: NumPy then keeps float32 where it meets one.
-    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+    recorded = False
+    arrays = []
+    for x in inputs:
+        if isinstance(x, Tensor):
+            if x.requires_grad:
+                recorded = True
+            arrays.append(x._data)
+        else:
+            arrays.append(x)  # a number stays a number: NumPy then keeps float32 where the two meet
     try:
         value = op.value(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
         raise InputError(_explain(op, inputs, error)) from None
-    if type(value) is not np.ndarray and not hasattr(value, "setflags"):
+    if type(value) is not np.ndarray:
         value = np.asarray(value)
 
-    recorded = mode.recording and any([x.requires_grad for x in inputs if isinstance(x, Tensor)])
     result = _unrecorded(value)
-    if not recorded and value.base is not None:
+    now = mode.now
+    if recorded and now.recording:
+        result.requires_grad = True
+        _record(result, op, inputs, arrays, params)
+    elif op.keeps_input:
+        _record(result, op, [as_tensor(x).detach() for x in inputs], arrays, params)
+    elif value.base is not None:
         value.setflags(write=False)  # a view: writing to it would change the Tensor that it looks at
-    if recorded or op.keeps_input:
-        result.op = op
-        result.params = params
-        result.requires_grad = recorded
-        parents = tuple([x if isinstance(x, Tensor) else constant(x, result) for x in inputs])
-        result.parents = parents if recorded else tuple([x.detach() for x in parents])
-        result.inputs = tuple([x._data for x in parents])
-        if recorded:
-            for x in parents:
-                if x.op is None and x.requires_grad:
-                    x._data.setflags(write=False)
-                    x._user = weakref.ref(result)
-    if mode.check is not None:
-        mode.check(result, op, inputs)
+    if now.check is not None:
+        now.check(result, op, inputs)
     return result
+
+
+def _record(result: Tensor, op: Op, inputs: Sequence[Any], arrays: list[Any], params: dict[str, Any]) -> None:
+    """Note in `result` where it came from, and lock the arrays of leaves: the backward pass will read them."""
+    for x in inputs:
+        if not isinstance(x, Tensor):
+            inputs = [y if isinstance(y, Tensor) else constant(y, result) for y in inputs]
+            arrays = [y._data for y in inputs]
+        elif x.op is None:
+            x._data.setflags(False)
+            x._user = weakref.ref(result)
+    result.op = op
+    result.parents = tuple(inputs)
+    result.inputs = tuple(arrays)
+    result.params = params
 
 
 def constant(x: Any, like: Tensor) -> Tensor:
@@ -309,6 +332,8 @@ def constant(x: Any, like: Tensor) -> Tensor:
 
     A Python number takes the dtype of the result, as it did while the value was computed.
     """
+    if type(x) is np.ndarray:
+        return _unrecorded(x)
     if isinstance(x, (int, float)) and like.dtype.kind == "f":
         return _unrecorded(np.asarray(x, dtype=like.dtype))
     return _unrecorded(np.asarray(x))
@@ -316,7 +341,7 @@ def constant(x: Any, like: Tensor) -> Tensor:
 
 def as_tensor(x: Any) -> Tensor:
     """x itself if it is a Tensor, else a constant that shares its memory."""
-    return x if isinstance(x, Tensor) else _unrecorded(_numbers(x, None, copy=None))
+    return x if isinstance(x, Tensor) else _unrecorded(_numbers(x, None, copy=None).view())
 
 
 def plain(x: Any) -> Any:
@@ -351,6 +376,8 @@ def _unrecorded(data: Any, name: str | None = None) -> Tensor:
 def _numbers(data: Any, dtype: Any, copy: bool | None = True) -> Any:
     """`data` as an array of numbers."""
     data = plain(data)
+    if copy is None and type(data) is np.ndarray and data.dtype.kind in "fiub":
+        return data
     try:
         array = np.array(data, dtype=dtype, copy=copy)
     except (ValueError, TypeError, OverflowError) as error:

@@ -17,7 +17,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import GradientDescent, Optimizer
 from tinygrad_course.progress import training_progress
-from tinygrad_course.tensor import plain
+from tinygrad_course.tensor import as_tensor, plain
 
 ENGINES = ("auto", "eager")
 
@@ -78,7 +78,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
     record_every = print_cost or 1
 
     history = History(learning_rate=optimizer.learning_rate)
-    batches = _batches(X, Y, batch_size, seed)
+    batches = _batches(as_tensor(X), as_tensor(Y), batch_size, seed)
     before = [parameter._data for parameter in parameters]
     start = time.perf_counter()
     with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \

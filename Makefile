@@ -1,0 +1,67 @@
+# make reproduce    train the course's models and compare them with what the course prints (ARGS="..." for tgc)
+# make test         the tests, flake8 and mypy, on the package as users get it
+#
+# Both make an environment in .venv the first time and use it again, until the sources change.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+# The tests must see the installed package, whatever the caller has set.
+unexport PYTHONPATH PYTHONHOME
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+# Folders too: they change when a file in them is deleted.
+SOURCES := setup.cfg pyproject.toml README.md LICENSE \
+    $(shell find tinygrad_course models visualize \( -type d -o -name '*.py' -o -name py.typed \) \
+        ! -name __pycache__)
+# After `pip install -e .` nothing tells but this file that the environment has no regular install any more.
+EDITABLE := $(wildcard $(VENV)/lib/python*/site-packages/__editable__*tinygrad_course*)
+
+.NOTPARALLEL:
+.PHONY: reproduce test clean again
+
+reproduce: $(VENV)/installed-all
+	$(VENV)/bin/tgc reproduce $(ARGS)
+
+# All three run, so that one failure does not hide another. pytest is called by its own name, as
+# `python -m pytest` would import the sources here and not what is installed; mypy runs elsewhere for the same reason.
+test: $(VENV)/installed-test
+	@failed=; \
+	echo flake8; $(VENV)/bin/flake8 || failed="$$failed flake8"; \
+	echo mypy; (cd $(VENV) && bin/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache) \
+	    || failed="$$failed mypy"; \
+	echo pytest; $(VENV)/bin/pytest || failed="$$failed pytest"; \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+# A folder build/ left over from before would put files into the package that are deleted by now.
+define install
+rm -rf build
+$(VENV)/bin/python -m pip install --quiet '.[$(1)]'
+rm -rf build
+endef
+
+$(VENV)/installed-all: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
+	$(call install,all)
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
+	$(call install,all,test)
+	touch $@ $(VENV)/installed-all
+
+# pip is what the creation of an environment ends with.
+$(VENV)/bin/pip:
+	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON) here: install Python 3.10" \
+	    "or newer, or name one: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "make: $(PYTHON) is" \
+	    "`$(PYTHON) --version 2>&1`, but Python 3.10 or newer is needed; if you have one, name it:" \
+	    "make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) cannot make environments," \
+	    "its modules venv and ensurepip are missing: on Debian and Ubuntu, apt-get install python3-venv" >&2; \
+	    exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+again:
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .hypothesis
