@@ -12,7 +12,7 @@ unexport PYTHONPATH PYTHONHOME
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Folders too: they change when a file in them is deleted.
-SOURCES := setup.cfg pyproject.toml README.md LICENSE \
+SOURCES := Makefile setup.cfg pyproject.toml README.md LICENSE \
     $(shell find tinygrad_course models visualize \( -type d -o -name '*.py' -o -name py.typed \) \
         ! -name __pycache__)
 # After `pip install -e .` nothing tells but this file that the environment has no regular install any more.
@@ -37,17 +37,20 @@ test: $(VENV)/installed-test
 # A folder build/ left over from before would put files into the package that are deleted by now.
 define install
 rm -rf build
-$(VENV)/bin/python -m pip install --quiet '.[$(1)]'
+$(VENV)/bin/python -m pip install --quiet '.[$(EXTRAS)]'
 rm -rf build
+touch $(STAMPS)
 endef
 
+$(VENV)/installed-all: EXTRAS = all
+$(VENV)/installed-all: STAMPS = $@
 $(VENV)/installed-all: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
-	$(call install,all)
-	touch $@
+	$(install)
 
+$(VENV)/installed-test: EXTRAS = all,test
+$(VENV)/installed-test: STAMPS = $@ $(VENV)/installed-all
 $(VENV)/installed-test: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
-	$(call install,all,test)
-	touch $@ $(VENV)/installed-all
+	$(install)
 
 # pip is what the creation of an environment ends with.
 $(VENV)/bin/pip:

@@ -20,8 +20,8 @@ class DeepNetwork(Module):
     binary_labels = True
 
     def __init__(self, layer_dims: Sequence[int], seed: int = 1):
-        if len(layer_dims) < 2:
-            raise InputError(f"layer_dims is {list(layer_dims)}: n_x and at least one layer are needed")
+        if not isinstance(layer_dims, Sequence) or len(layer_dims) < 2:
+            raise InputError(f"layer_dims is {layer_dims!r}: a list of n_x and the units of each layer is needed")
         random = np.random.RandomState(seed)
         self.layers = [Linear(n_in, n_out, sqrt, random, layer=number)
                        for number, (n_in, n_out) in enumerate(zip(layer_dims, layer_dims[1:]), start=1)]

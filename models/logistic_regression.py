@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module, binary_cross_entropy, sigmoid
 from tinygrad_course.tensor import Tensor
 
@@ -15,6 +16,8 @@ class LogisticRegression(Module):
     binary_labels = True
 
     def __init__(self, n_x: int):
+        if not isinstance(n_x, (int, np.integer)) or n_x < 1:
+            raise InputError(f"logistic regression needs at least one input, a whole number; got n_x={n_x!r}")
         self.w = Tensor(np.zeros((n_x, 1)), requires_grad=True, name="w")
         self.b = Tensor(0.0, requires_grad=True, name="b")
 

@@ -14,10 +14,10 @@ from tinygrad_course.autodiff import AnomalyError, topological_order
 
 
 def leaf(*values: float, name: str | None = None) -> Tensor:
-    return Tensor(list(values), requires_grad=True, name=name)
+    return Tensor(values, requires_grad=True, name=name, dtype=float)
 
 
-# ----------------------------------------------------------------------------------------------- backward
+# ----------------------------------------------------------------------------------------- backward
 
 
 def test_backward_adds_into_leaves_and_sets_the_steps_in_between() -> None:
@@ -56,7 +56,7 @@ def test_a_given_gradient() -> None:
 
 @pytest.mark.parametrize("fails, message", [
     (lambda x: x.backward(), r"W has shape \(3,\): the gradient of a single number is wanted.*\.sum\(\)"),
-    (lambda x: (x * 2).backward(np.ones(2)), r"gradient has shape \(2,\), but the result of multiply has \(3,\)"),
+    (lambda x: (x * 2).backward(np.ones(2)), r"gradient has shape \(2,\), but the result of multiply has"),
     (lambda x: (x * 2).backward(1.0), r"gradient has shape \(\)"),
     (lambda x: (x * 2).backward(np.ones((1, 3))), r"gradient has shape \(1, 3\)"),
     (lambda x: Tensor(1.0).backward(), "records no graph: nothing .* requires_grad=True, or .* no_grad"),
@@ -64,7 +64,7 @@ def test_a_given_gradient() -> None:
     (lambda x: no_grad()(x.sum)().backward(), "records no graph"),
     (lambda x: grad(x.sum(), Tensor(1.0)), "grad: input 0, a Tensor, requires no gradient"),
     (lambda x: grad(x.sum(), [x, np.ones(3)]), "grad: input 1, an array, requires no gradient"),
-], ids=["not a number", "too short", "number", "another rank", "leaf", "detached", "no_grad", "constant", "array"])
+], ids=["not a number", "too short", "number", "rank", "leaf", "detached", "no_grad", "constant", "array"])
 def test_what_has_no_gradient_is_refused(fails: Callable[[Tensor], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fails(leaf(1, 2, 3, name="W"))
@@ -83,17 +83,12 @@ def test_backward_of_a_leaf_is_its_own_gradient() -> None:
     (lambda x: x * x * x + x, lambda x: 3 * x * x + 1),
     (lambda x: (x * x) * (x * x), lambda x: 4 * x ** 3),
     (lambda x: (x + 1) * (x - 1) / x, lambda x: 1 + 1 / x ** 2),
-    (lambda x: np.concatenate([x, x * x, x])[1::2], lambda x: 0),
+    (lambda x: np.concatenate([x, x * x, x]), lambda x: 2 + 2 * x),
 ], ids=["square", "sum", "cube", "diamond", "three uses", "concatenate"])
 def test_shared_subexpressions(function: Callable[[Any], Any], derivative: Callable[[Any], Any]) -> None:
     x = leaf(0.5, 2.0, 3.0)
-    if derivative(1.0) == 0:  # the elements 1, 3, 5, 7 of x, x * x, x
-        expected = np.array([1, 0, 1]) + np.array([1, 0, 1]) * 2 * x.data * 0 + np.array([2 * 0.5, 0, 2 * 3.0])
-        expected = np.array([2 * 0.5, 1, 2 * 3.0]) + np.array([0, 1, 0])
-    else:
-        expected = derivative(x.data) * np.ones(3)
     function(x).sum().backward()
-    np.testing.assert_allclose(x.grad, expected, rtol=1e-14)
+    np.testing.assert_allclose(x.grad, derivative(x.data) * np.ones(3), rtol=1e-14)
 
 
 def test_each_step_is_visited_once() -> None:
@@ -106,13 +101,12 @@ def test_each_step_is_visited_once() -> None:
     y.backward()
     assert len(calls) == 60
     assert x.grad == 3.0 ** 60
-    order = topological_order(y)
-    assert len(order) == len(set(order))
 
 
 SPREADING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "add": lambda x, y: x + y, "subtract": lambda x, y: x - y + 0 * x, "sum": lambda x, y: x.sum() + y.sum(),
-    "reshape": lambda x, y: x.reshape(4) + y.ravel(), "transpose": lambda x, y: x.T + y, "both": lambda x, y: x + x + y,
+    "reshape": lambda x, y: x.reshape(4) + y.ravel(), "transpose": lambda x, y: x.T + y,
+    "both": lambda x, y: x + x + y, "matmul": lambda x, y: x @ y,
     "concatenate": lambda x, y: np.concatenate([x, y]), "index": lambda x, y: x[::-1] + y[:, ::-1],
     "stack": lambda x, y: np.stack([x, y]), "broadcast": lambda x, y: np.broadcast_to(x, (3, 2, 2)) + y,
     "expand": lambda x, y: np.expand_dims(x, 0) + np.expand_dims(y, 0), "multiply": lambda x, y: x * y,
@@ -135,7 +129,7 @@ def test_leaves_own_their_gradients(name: str) -> None:
         np.testing.assert_array_equal(other.grad, before)
 
 
-# --------------------------------------------------------------------------------------------------- grad
+# --------------------------------------------------------------------------------------------- grad
 
 
 def test_grad_of_one_several_and_unused_inputs() -> None:
@@ -191,7 +185,7 @@ def test_grad_restores_recording_after_a_failure() -> None:
     assert (x * 2).requires_grad
 
 
-# ------------------------------------------------------------------------------------ jacobian and hessian
+# ------------------------------------------------------------------------------ jacobian and hessian
 
 A = np.array([[1.0, 2, 3], [4, 5, 7]])
 Q = np.array([[2.0, 1], [0, 3]])
@@ -204,7 +198,7 @@ def test_jacobian_of_an_output_and_of_a_function() -> None:
     np.testing.assert_allclose(jacobian(np.tanh(x), x).data, np.diag(1 - np.tanh(x.data) ** 2))
     np.testing.assert_array_equal(jacobian((x * x).sum(), x).data, 2 * x.data)
     np.testing.assert_array_equal(jacobian(x[:0], x).data, np.zeros((0, 3)))
-    assert jacobian(np.outer, x).shape if False else jacobian(x.reshape(3, 1) * x, x).shape == (3, 3, 3)
+    assert jacobian(x.reshape(3, 1) * x, x).shape == (3, 3, 3)
 
 
 def test_jacobian_with_several_inputs() -> None:
@@ -219,7 +213,8 @@ def test_jacobian_with_several_inputs() -> None:
 
 def test_hessian_of_an_output_and_of_a_function() -> None:
     x = leaf(0.5, -1)
-    for found in (hessian(x @ Q @ x, x), hessian(lambda x: x @ Q @ x, x), hessian(lambda x: x @ Q @ x, x.data)):
+    def form(x: Tensor) -> Tensor: return x @ Q @ x
+    for found in (hessian(form(x), x), hessian(form, x), hessian(form, x.data)):
         np.testing.assert_allclose(found.data, Q + Q.T)
     p = np.exp(x.data) / np.exp(x.data).sum()
     np.testing.assert_allclose(hessian(x.logsumexp(), x).data, np.diag(p) - np.outer(p, p))
@@ -245,22 +240,44 @@ def test_jacobian_and_hessian_can_be_differentiated() -> None:
     np.testing.assert_allclose(grad(total, x).data, 24 * x.data)
 
 
-# ------------------------------------------------------------------------------------- no_grad and anomalies
+# ------------------------------------------------------------------------------- no_grad and anomalies
 
 
 def test_no_grad_nests_and_is_restored_after_an_exception() -> None:
     x = leaf(1)
     with no_grad() as _, no_grad():
         assert not (x * 2).requires_grad and (x * 2).parents == ()
-    once = no_grad()
-    with once:
-        with once:
-            pass
-        assert not (x * 2).requires_grad
     assert (x * 2).requires_grad
     with pytest.raises(ZeroDivisionError), no_grad():
         1 / 0
     assert (x * 2).requires_grad
+
+
+def finds_anomalies() -> bool:
+    try:
+        return np.log(Tensor(0.0)).item() == 0
+    except AnomalyError:
+        return True
+
+
+@pytest.mark.parametrize("context, active", [
+    pytest.param(no_grad, lambda: not (leaf(1) * 2).requires_grad, id="no_grad"),
+    pytest.param(detect_anomaly, finds_anomalies, id="detect_anomaly")])
+def test_one_context_can_be_entered_twice(context: Any, active: Callable[[], bool]) -> None:
+    seen = []
+
+    def twice() -> None:
+        once = context()
+        with once:
+            with once:
+                seen.append(active())
+            seen.append(active())
+        seen.append(active())
+
+    thread = threading.Thread(target=twice)  # should this fail, the other tests do not suffer from it
+    thread.start()
+    thread.join()
+    assert seen == [True, True, False]
 
 
 def test_no_grad_as_decorator() -> None:
@@ -298,7 +315,7 @@ def test_anomalies_forwards_name_the_operation_and_its_parents() -> None:
     A = leaf(0.5, 0, name="A2")
     with detect_anomaly():
         np.log(A + 1)
-        with pytest.raises(AnomalyError, match=r"log\(A2 of shape \(2,\) \(from 0 to 0.5\)\) gave -inf at index \(1,\)"):
+        with pytest.raises(AnomalyError, match=r"log\(A2 of shape \(2,\) \(from 0 to 0.5\)\) gave -inf"):
             np.log(A)
         with pytest.raises(AnomalyError, match="divide.*the result of multiply.*a number.*gave nan"):
             (A * 0) / 0
@@ -310,7 +327,7 @@ def test_anomalies_backwards_name_the_operation_and_where_it_was_going() -> None
     root = np.sqrt(Z)
     cost = root.sum()
     with detect_anomaly():
-        with pytest.raises(AnomalyError, match=r"the backward pass of sqrt\(Z1 .*\), towards Z1, gave inf at index \(0,\)"):
+        with pytest.raises(AnomalyError, match=r"backward pass of sqrt\(Z1 .*\), towards Z1, gave inf"):
             cost.backward()
         (Z * Z).sum().backward()
     cost.backward()
@@ -324,7 +341,7 @@ def test_detect_anomaly_ends_after_an_exception() -> None:
     assert issubclass(AnomalyError, FloatingPointError)
 
 
-# --------------------------------------------------------------------------------------------- large graphs
+# --------------------------------------------------------------------------------------- large graphs
 
 DEEP = """
 import threading
@@ -360,7 +377,7 @@ class Dual:
     """Forward mode, to compare with: a value and its derivative along one direction."""
 
     def __init__(self, value: Any, along: Any):
-        self.value, self.along = value, along
+        self.value, self.along, self.shape = value, along, value.shape
 
     def __add__(self, other: Any) -> Any: return Dual(self.value + other.value, self.along + other.along)
     def __sub__(self, other: Any) -> Any: return Dual(self.value - other.value, self.along - other.along)
@@ -385,7 +402,36 @@ class Dual:
 
 STEPS: list[Callable[[Any, Any], Any]] = [
     lambda x, y: x + y, lambda x, y: x - y, lambda x, y: (x * y).tanh(), lambda x, y: x / (y * y).exp(),
-    lambda x, y: x.tanh(), lambda x, y: (x @ y).tanh() if x.value_shape[1] == y.value_shape[0] else x * x,
+    lambda x, y: x.tanh(), lambda x, y: (x @ y).tanh() if x.shape[1] == y.shape[0] else x * x,
     lambda x, y: x.sum(axis=0, keepdims=True).tanh(), lambda x, y: x.sum(axis=1, keepdims=True).tanh(),
     lambda x, y: x[::-1] + y, lambda x, y: x.tanh().exp(),
 ]
+
+
+def check_random_graph(seed: int) -> None:
+    random = np.random.RandomState(seed)
+    values = [random.uniform(-1, 1, shape) for shape in [(2, 2), (1, 2), (2, 1), (1, 1)]]
+    along = [random.uniform(-1, 1, x.shape) for x in values]
+    tensors = [Tensor(x, requires_grad=True) for x in values]
+    duals = [Dual(x, d) for x, d in zip(values, along)]
+    inputs = list(tensors)
+    for _ in range(random.randint(1, 25)):
+        step, i, j = STEPS[random.randint(len(STEPS))], random.randint(len(duals)), random.randint(len(duals))
+        tensors.append(step(tensors[i], tensors[j]))
+        duals.append(step(duals[i], duals[j]))
+    used = random.randint(len(duals))
+    cost, expected = tensors[-1] + tensors[used] * tensors[-1], duals[-1] + duals[used] * duals[-1]
+    cost.sum().backward()
+    found = sum((x.grad * d).sum() for x, d in zip(inputs, along) if x.grad is not None)
+    np.testing.assert_allclose(found, expected.along.sum(), rtol=1e-9, atol=1e-12, err_msg=f"seed {seed}")
+
+    order = topological_order(cost)
+    place = {tensor: i for i, tensor in enumerate(order)}
+    assert order[0] is cost and len(place) == len(order)
+    assert all(place[tensor] < place[parent] for tensor in order
+               for parent in tensor.parents if parent in place)
+
+
+def test_1000_random_graphs_agree_with_forward_mode() -> None:
+    for seed in range(1000):
+        check_random_graph(seed)

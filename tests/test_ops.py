@@ -227,7 +227,7 @@ TABLE: dict[str, list[Sample]] = {
     "log_softmax": reduction(Tensor.log_softmax, lambda z, axis: np.log(softmax(z, axis)), anything,
                              keeps=False, constant_over_one=True),
     "matmul": product(lambda a, b: a @ b, np.matmul, MATMUL, MATMUL_EMPTY),
-    "dot": product(Tensor.dot, np.dot, DOT, DOT_EMPTY),
+    "dot": product(ops.dot, np.dot, DOT, DOT_EMPTY),
     "transpose": shaped(lambda x: x.T, np.transpose, (), (3,), (2, 3), (2, 1, 3, 2))
     + shaped(np.transpose, np.transpose, (2, 0))
     + shaped(np.transpose, np.transpose, (2, 3, 4), axes=(1, 2, 0))
@@ -278,6 +278,7 @@ COMPOSED: dict[str, list[Sample]] = {
                              lambda x: (1 - x) / np.full((2, 3), 2.0), [((),), ((3,),), ((2, 3),)], anything),
     "array @ tensor": samples(lambda b: np.ones((2, 3), b.dtype) @ b, lambda b: np.ones((2, 3)) @ b,
                               [((3,),), ((2, 3, 2),)], anything),
+    "np.dot": product(np.dot, np.dot, DOT, []),
     "moveaxis": shaped(np.moveaxis, np.moveaxis, (2, 3, 1, 2), source=(0, -1), destination=(-2, 0))
     + shaped(np.moveaxis, np.moveaxis, (2, 3, 4), source=0, destination=-1),
     "split": [sample for sections, axis in [(2, 1), ([1, 3], -1), ([0, 1], 0)]

@@ -75,9 +75,10 @@ def _prepared(name: str, y_hat: Any, Y: Any, reduction: str) -> tuple[Tensor, Te
     return A, Y
 
 
-def _reduced(losses: Any, reduction: str) -> Tensor:
-    if losses.ndim > 1:
-        losses = losses.sum(axis=tuple(range(losses.ndim - 1)), keepdims=True)
-    if reduction == "none":
-        return losses  # type: ignore[no-any-return]
-    return losses.sum() / losses.shape[-1] if reduction == "mean" else losses.sum()
+def _reduced(losses: Tensor, reduction: str) -> Tensor:
+    """From the loss of each output to the cost; a column is one example, and what it holds is added up."""
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "mean":
+        return losses.sum() / (losses.shape[-1] if losses.ndim else 1)
+    return losses.sum(axis=tuple(range(losses.ndim - 1)), keepdims=True) if losses.ndim > 1 else losses

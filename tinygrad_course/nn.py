@@ -90,7 +90,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Each parameter once, in the order of definition, with its path: "layer1.W", "layers.0.W"."""
-        return _parameters_within(self, "", set())
+        return _parameters_within(vars(self), "", set())
 
     def parameters(self) -> list[Tensor]:
         return [parameter for _, parameter in self.named_parameters()]
@@ -108,13 +108,14 @@ class Module:
         parameters = dict(self.named_parameters())
         if set(state) != set(parameters):
             raise InputError(f"{type(self).__name__} has the parameters {', '.join(parameters)}, but "
-                             f"{', '.join(state) or 'none'} were given")
+                             f"{', '.join(map(str, state)) or 'none'} were given")
+        arrays = {name: Tensor(state[name], dtype=parameter.dtype).data for name, parameter in parameters.items()}
         for name, parameter in parameters.items():
-            if np.shape(state[name]) != parameter.shape:
+            if arrays[name].shape != parameter.shape:
                 raise InputError(f"{name} of {type(self).__name__} has shape {parameter.shape}, but "
-                                 f"{np.shape(state[name])} was given")
+                                 f"{arrays[name].shape} was given")
         for name, parameter in parameters.items():
-            parameter.data = state[name]
+            parameter.data = arrays[name]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make this Module anew; saved with a checkpoint."""
@@ -133,12 +134,12 @@ def _parameters_within(value: Any, path: str, seen: set[int]) -> Iterator[tuple[
             seen.add(id(value))
             yield path, value
         return
-    if isinstance(value, Module):
-        children = vars(value).items()
-    elif isinstance(value, dict):
+    if isinstance(value, dict):
         children = value.items()
     elif isinstance(value, (list, tuple)):
         children = enumerate(value)
+    elif isinstance(value, Module):
+        children = value.named_parameters()
     else:
         return
     seen.add(id(value))
@@ -157,8 +158,9 @@ class Linear(Module):
 
     def __init__(self, n_in: int, n_out: int, init: Initialiser = sqrt, random: Any = np.random,
                  layer: int | None = None, dtype: Any = None):
-        if min(n_in, n_out) < 1:
-            raise InputError(f"a linear layer needs at least one input and one unit, got n_in={n_in}, n_out={n_out}")
+        if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in (n_in, n_out)):
+            raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
+                             f"n_in={n_in!r}, n_out={n_out!r}")
         number = "" if layer is None else str(layer)
         self.W = Tensor(init(n_out, n_in, random), requires_grad=True, name=f"W{number}", dtype=dtype)
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)

@@ -380,12 +380,17 @@ def _reduce(losses: Any, reduction: str) -> Any:
     "none" leaves one loss per example, (1, m). What a column holds is added up: it is one example's loss."""
     if reduction == "none":
         return losses.sum(axis=tuple(range(losses.ndim - 1)), keepdims=True) if losses.ndim > 1 else losses
-    return losses.sum() / losses.shape[-1] if reduction == "mean" else losses.sum()
+    return losses.sum() / _examples(losses) if reduction == "mean" else losses.sum()
 
 
 def _share(g: Any, Z: Any, reduction: str) -> Any:
     """What one example receives of the gradient g of the cost: the 1/m of a mean, or all."""
-    return g / Z.shape[-1] if reduction == "mean" else g
+    return g / _examples(Z) if reduction == "mean" else g
+
+
+def _examples(x: Any) -> int:
+    """m, the number of columns; a single number is one example."""
+    return x.shape[-1] if x.ndim else 1
 
 
 binary_cross_entropy = op(

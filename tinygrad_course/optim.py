@@ -5,7 +5,9 @@ Tensors share.
 """
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,8 @@ class Optimizer:
     """
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0):
-        if not (np.isreal(learning_rate) and np.isfinite(learning_rate) and learning_rate > 0):
-            raise InputError(f"the learning rate must be a positive number, got {learning_rate!r}")
-        if not weight_decay >= 0:
-            raise InputError(f"the weight decay must not be negative, got {weight_decay!r}")
-        self.learning_rate = float(learning_rate)
-        self.weight_decay = float(weight_decay)
+        self.learning_rate = _setting("the learning rate", learning_rate, "positive", lambda x: x > 0)
+        self.weight_decay = _setting("the weight decay", weight_decay, "not negative", lambda x: x >= 0)
         self.states: dict[Tensor, State] = {}
 
     def initial_state(self, w: Any) -> State:
@@ -91,7 +89,7 @@ class Adam(Optimizer):
                  epsilon: float = 1e-8, weight_decay: float = 0.0):
         super().__init__(learning_rate, weight_decay)
         self.beta1, self.beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
-        self.epsilon = epsilon
+        self.epsilon = _setting("epsilon", epsilon, "positive", lambda x: x > 0)
 
     def initial_state(self, w: Any) -> State:
         # The powers beta1^t and beta2^t are kept rather than t, so that the rule needs nothing but multiplication.
@@ -107,6 +105,11 @@ class Adam(Optimizer):
 
 
 def _fraction(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise InputError(f"{name} must be at least 0 and less than 1, got {value!r}")
+    return _setting(name, value, "at least 0 and less than 1", lambda x: 0 <= x < 1)
+
+
+def _setting(name: str, value: Any, wanted: str, holds: Callable[[float], bool]) -> float:
+    """A Python float: NumPy's float64 would turn float32 parameters into float64."""
+    if not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
+        raise InputError(f"{name} must be a finite number, {wanted}; got {value!r}")
     return float(value)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import GradientDescent, Optimizer
 from tinygrad_course.progress import training_progress
-from tinygrad_course.tensor import as_tensor, plain
+from tinygrad_course.tensor import Tensor, as_tensor, plain
 
 ENGINES = ("auto", "eager")
 
@@ -49,7 +49,8 @@ class TrainingDiverged(InputError):
 
 def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float | None = None,
         optimizer: Optimizer | None = None, cost: Callable[[Any, Any], Any] | None = None,
-        batch_size: int | None = None, seed: int = 0, print_cost: int | None = None, engine: str = "auto",
+        batch_size: int | None = None, seed: int = 0, print_cost: int | bool | None = None,
+        record_every: int | None = None, engine: str = "auto",
         callback: Callable[[int, Module, float], None] | None = None, progress: bool | None = None) -> History:
     """Train a model: `iterations` updates of its parameters.
 
@@ -57,7 +58,9 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
     learning_rate: for gradient descent; or give an `optimizer` from `tinygrad_course.optim`.
     cost: a function of y_hat and Y, in place of the model's own `cost`.
     batch_size: examples per update, drawn without repetition in an order that `seed` fixes; by default all.
-    print_cost: print, and record, the cost every so many iterations; by default it is recorded in every iteration.
+    print_cost: print the cost every so many iterations; True, as in the course, every 100.
+    record_every: note the cost in `History.costs` every so many iterations; by default as often as it is printed, and
+    in every iteration where it is not.
     callback: called as callback(iteration, model, cost) whenever the cost is recorded. The gradients are there then,
     in the parameters' `grad`, and the parameters are those from which they were computed.
     progress: whether to show a progress bar; by default on a terminal or in a notebook.
@@ -68,14 +71,17 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
     Raises InputError for data, labels or settings that cannot be used, and TrainingDiverged where the cost becomes
     NaN or infinite; the model then has the parameters that gave the last finite cost.
     """
-    optimizer = _checked_settings(optimizer, learning_rate, iterations, batch_size, print_cost, engine)
+    if isinstance(print_cost, bool):
+        print_cost = 100 if print_cost else None
+    optimizer = _checked_settings(optimizer, learning_rate, iterations, batch_size, print_cost, record_every,
+                                  engine)
     parameters = model.parameters()
     if not parameters:
         raise InputError(f"{type(model).__name__} has no parameters to train: no Tensor with requires_grad=True "
                          "is among its attributes")
     X, Y = check_data(X, Y, binary=model.binary_labels or cost is binary_cross_entropy, dtype=parameters[0].dtype)
     cost_of = model.cost if cost is None else lambda X, Y: cost(model(X), Y)
-    record_every = print_cost or 1
+    record_every = record_every or print_cost or 1
 
     history = History(learning_rate=optimizer.learning_rate)
     batches = _batches(as_tensor(X), as_tensor(Y), batch_size, seed)
@@ -89,16 +95,15 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
             J = cost_of(*next(batches))
             value = J.item()
             if not np.isfinite(value):
-                for parameter, data in zip(parameters, before):
-                    parameter._data = data
-                raise TrainingDiverged(_divergence(value, i, optimizer), history)
+                history.iterations = max(i - 1, 0)
+                _diverged(f"the cost became {value} in iteration {i}", parameters, before, history)
             J.backward()
             if i % record_every == 0:
                 history.costs[i] = value
                 if callback is not None:
                     callback(i, model, value)
-                if print_cost is not None:
-                    print(f"Cost after iteration {i}: {value:f}")
+            if print_cost is not None and i % print_cost == 0:
+                print(f"Cost after iteration {i}: {value:f}")
             before = [parameter._data for parameter in parameters]
             optimizer.step(parameters)
             history.iterations = i + 1
@@ -107,6 +112,9 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
             if interrupted:
                 history.stopped = f"interrupted after iteration {i}"
                 break
+    if not all(np.isfinite(parameter._data).all() for parameter in parameters):
+        history.iterations -= 1
+        _diverged(f"the parameters became infinite in iteration {history.iterations}", parameters, before, history)
     return history
 
 
@@ -139,9 +147,11 @@ def check_data(X: Any, Y: Any, binary: bool, dtype: Any) -> tuple[Any, Any]:
     for name, values in (("X", X), ("Y", Y)):
         try:
             array = np.asarray(plain(values))
-            array = array if array.dtype == dtype else array.astype(dtype)
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise InputError(f"{name} cannot be used as numbers: {error}") from None
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{name} cannot be used as numbers: its dtype is {array.dtype}")
+        array = array if array.dtype == dtype else array.astype(dtype)
         if array.ndim < 2:
             raise InputError(f"{name} has shape {array.shape}; one example per column is expected, (n, m)."
                              f" Did you mean {name}.reshape(1, -1)?")
@@ -163,16 +173,21 @@ def check_data(X: Any, Y: Any, binary: bool, dtype: Any) -> tuple[Any, Any]:
 
 
 def _checked_settings(optimizer: Optimizer | None, learning_rate: float | None, iterations: int,
-                      batch_size: int | None, print_cost: int | None, engine: str) -> Optimizer:
+                      batch_size: int | None, print_cost: int | None, record_every: int | None,
+                      engine: str) -> Optimizer:
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
     for name, value, least in (("iterations", iterations, 0), ("batch_size", batch_size, 1),
-                               ("print_cost", print_cost, 1)):
-        if value is not None and (int(value) != value or value < least):
+                               ("print_cost", print_cost, 1), ("record_every", record_every, 1)):
+        if value is None and name != "iterations":
+            continue
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise InputError(f"{name} must be a whole number, at least {least}, got {value!r}")
     if (optimizer is None) == (learning_rate is None):
         raise InputError("give either learning_rate=, for gradient descent, or optimizer=")
     if optimizer is not None:
+        if not isinstance(optimizer, Optimizer):
+            raise InputError(f"optimizer is {optimizer!r}; one such as optim.Adam() is expected")
         return optimizer
     assert learning_rate is not None
     return GradientDescent(learning_rate)
@@ -192,11 +207,13 @@ def _batches(X: Any, Y: Any, batch_size: int | None, seed: int) -> Iterator[tupl
             yield X[..., chosen], Y[..., chosen]
 
 
-def _divergence(value: float, iteration: int, optimizer: Optimizer) -> str:
-    kept = "the parameters are as they were at the start" if iteration == 0 else \
-        f"the parameters of iteration {iteration - 1}, the last with a finite cost, are kept"
-    return (f"the cost became {value} in iteration {iteration}: {kept}. A smaller learning rate than "
-            f"{optimizer.learning_rate:g} may help")
+def _diverged(what: str, parameters: list[Tensor], before: list[Any], history: History) -> NoReturn:
+    """Restore the last good parameters and say so."""
+    for parameter, data in zip(parameters, before):
+        parameter._data = data
+    history.stopped = what
+    raise TrainingDiverged(f"{what}: the parameters after {history.iterations} updates, the last with a finite cost, "
+                           f"are kept. A smaller learning rate than {history.learning_rate:g} may help", history)
 
 
 @contextmanager

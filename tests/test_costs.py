@@ -1,0 +1,148 @@
+"""The costs against their definitions in exact decimals and plain NumPy, above all where activations saturate."""
+
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_course import InputError, Tensor, gradcheck, hessian, nn, no_grad
+from tinygrad_course.autodiff import topological_order
+
+LOGITS = [-1000.0, -700.0, -40.0, -1.5, 0.0, 1e-3, 1.5, 40.0, 700.0, 1000.0]
+BCE, CE = nn.binary_cross_entropy, nn.cross_entropy
+
+
+def row(*values: float) -> Any:
+    return np.array([values], float)
+
+
+def operations(cost: Tensor) -> set[str]:
+    return {step.op.name for step in topological_order(cost) if step.op is not None}
+
+
+# ------------------------------------------------------------------------------- fused with its activation
+
+
+@pytest.mark.parametrize("y", [0.0, 1.0, 0.3, 0.875, -0.5, 2.0])
+@pytest.mark.parametrize("z", LOGITS)
+def test_binary_cross_entropy_of_logits_is_exact(z: float, y: float) -> None:
+    """The definition, computed with 1000 digits: there 1 - sigmoid(1000) is not 0."""
+    with localcontext(prec=1000):
+        a = 1 / (1 + Decimal(-z).exp())
+        expected = float(-Decimal(y) * a.ln() - (1 - Decimal(y)) * (1 - a).ln())
+    np.testing.assert_allclose(BCE(nn.sigmoid(row(z)), row(y)).item(), expected, rtol=2e-15)
+
+
+@pytest.mark.parametrize("y", [(1, 0, 0), (0, 0, 1), (0.2, 0.5, 0.3), (1, 1, 0)])
+@pytest.mark.parametrize("z", [(1000, 0, -1000), (0.5, -0.25, 2), (-700, -40, 3)])
+def test_cross_entropy_of_logits_is_exact(z: tuple[float, ...], y: tuple[float, ...]) -> None:
+    with localcontext(prec=1000):
+        powers = [Decimal(k).exp() for k in z]
+        expected = float(-sum(Decimal(label) * (p / sum(powers)).ln() for p, label in zip(powers, y)))
+    for axis in (0, -2):
+        cost = CE(nn.softmax(row(*z).T, axis=axis), row(*y).T)
+        np.testing.assert_allclose(cost.item(), expected, rtol=2e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("reduction, share", [("mean", 1 / 10), ("sum", 1)])
+@pytest.mark.parametrize("label", [0.0, 1.0, 0.25, -3.0])
+def test_the_gradient_is_A_minus_Y_also_where_sigmoid_is_saturated(label: float, reduction: str,
+                                                                   share: float) -> None:
+    Z, Y = Tensor([LOGITS], requires_grad=True), np.full((1, 10), label)
+    A = nn.sigmoid(Z)
+    BCE(A, Y, reduction).backward()
+    np.testing.assert_allclose(Z.grad, (A.numpy() - Y) * share, rtol=1e-15)
+    assert abs(Z.grad[0, 0]) == abs(label) * share and Z.grad[0, -1] == pytest.approx((1 - label) * share)
+
+
+def test_the_gradient_is_A_minus_Y_also_where_softmax_is_saturated() -> None:
+    Z = Tensor([[1000.0, -1000, 0.1], [0, 1000, 0.2], [-1000, 0, 0.3]], requires_grad=True)
+    Y = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
+    A = nn.softmax(Z)
+    nn.J_CE(A, Y).backward()
+    np.testing.assert_allclose(Z.grad, A.numpy() - Y, rtol=1e-15)
+    np.testing.assert_array_equal(Z.grad[:, 0], [1, 0, -1])
+
+
+def test_under_no_grad_the_value_is_the_same() -> None:
+    Z, Y = Tensor([LOGITS], requires_grad=True), row(*[0, 1] * 5)
+    columns, classes = Tensor(Z.numpy().reshape(2, 5), requires_grad=True), np.eye(2)[:, [0, 1, 0, 0, 1]]
+    for cost in (lambda: BCE(nn.sigmoid(Z), Y), lambda: CE(nn.softmax(columns), classes)):
+        recorded = cost()
+        with no_grad():
+            free = cost()
+        assert recorded.requires_grad and not free.requires_grad
+        assert free.item() == recorded.item() > 100 and np.isfinite(free.item())
+
+
+@pytest.mark.parametrize("make, name", [
+    (lambda Z, Y, fused: BCE(nn.sigmoid(Z), Y, fused=fused), "binary_cross_entropy"),
+    (lambda Z, Y, fused: CE(nn.softmax(Z), Y, fused=fused), "cross_entropy"),
+], ids=["binary", "categorical"])
+def test_the_unfused_chain_agrees_where_nothing_is_saturated(make: Callable[..., Tensor], name: str) -> None:
+    random = np.random.RandomState(3)
+    Z, Y = Tensor(random.randn(3, 7), requires_grad=True), random.dirichlet(np.ones(3), 7).T
+    fused, unfused = make(Z, Y, True), make(Z, Y, False)
+    assert operations(fused) == {name}
+    assert "log" in operations(unfused) and name not in operations(unfused)
+    np.testing.assert_allclose(fused.item(), unfused.item(), rtol=1e-14)
+    fused.backward()
+    gradient, Z.grad = Z.grad, None
+    unfused.backward()
+    np.testing.assert_allclose(gradient, Z.grad, rtol=1e-13)
+
+
+def test_softmax_along_another_axis_is_not_mistaken_for_classes() -> None:
+    """Over the examples: the columns do not add up to 1, so the logits alone do not tell the loss."""
+    random = np.random.RandomState(0)
+    Z, Y = random.randn(3, 4), np.eye(3)[:, [0, 2, 1, 1]]
+    A = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(CE(nn.softmax(Z, axis=1), Y, "sum").item(), -np.sum(Y * np.log(A)), rtol=1e-14)
+
+
+# -------------------------------------------------------------------------------------- plain probabilities
+
+
+@pytest.mark.parametrize("cost, A, Y, expected", [
+    (BCE, row(0, 1, 0.5), row(0, 1, 1), np.log(2) / 3),
+    (BCE, row(0, 1), row(1, 1), np.inf),
+    (BCE, row(0, 1), row(0, 0), np.inf),
+    (CE, np.array([[1.0, 0], [0, 0.5], [0, 0.5]]), np.array([[1.0, 0], [0, 1], [0, 0]]), np.log(2) / 2),
+    (CE, np.array([[1.0], [0]]), np.array([[0.0], [1]]), np.inf),
+], ids=["binary right", "binary wrong 0", "binary wrong 1", "classes right", "classes wrong"])
+def test_probabilities_of_zero_and_one_give_no_nan(cost: Any, A: Any, Y: Any, expected: float) -> None:
+    A = Tensor(A, requires_grad=True)
+    J = cost(A, Y)
+    assert J.item() == pytest.approx(expected)
+    J.backward()
+    assert not np.isnan(A.grad).any()
+    assert np.isfinite(A.grad).all() == np.isfinite(expected)
+
+
+# ----------------------------------------------------------------------------- every cost, every reduction
+
+PLAIN: dict[str, tuple[Any, Callable[[Any, Any], Any], str]] = {  # cost, losses in NumPy, default reduction
+    "binary": (BCE, lambda A, Y: -Y * np.log(A) - (1 - Y) * np.log(1 - A), "mean"),
+    "binary unfused": (partial(BCE, fused=False), lambda A, Y: -Y * np.log(A) - (1 - Y) * np.log(1 - A), "mean"),
+    "categorical": (CE, lambda A, Y: -Y * np.log(A), "mean"),
+    "categorical unfused": (partial(CE, fused=False), lambda A, Y: -Y * np.log(A), "mean"),
+    "J_CE": (nn.J_CE, lambda A, Y: -Y * np.log(A), "sum"),
+    "J_1": (nn.J_1, lambda A, Y: np.abs(Y - A), "sum"),
+    "squared": (nn.mean_squared_error, lambda A, Y: (A - Y) ** 2, "mean"),
+}
+FORMS = {  # how y_hat comes from Z
+    "given": lambda Z: Z,
+    "sigmoid": nn.sigmoid,
+    "softmax": nn.softmax,
+}
+every_cost = pytest.mark.parametrize("name", PLAIN)
+every_form = pytest.mark.parametrize("form", FORMS)
+shapes = pytest.mark.parametrize("shape", [(1, 5), (3, 4), (2, 1), (1, 1)], ids="x".join_ if False else str)
+
+
+def example(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    random = np.random.RandomState(sum(shape))
+    return random.uniform(0.1, 0.9, shape), random.uniform(0.1, 0.9, shape)
