@@ -47,7 +47,8 @@ class DeepNetwork(Module):
         b: list[Any] = [None] + [layer.b.numpy() for layer in self.layers]
         L, m = len(self.layers), X.shape[1]
 
-        Z, A = [None], [X]
+        Z: list[Any] = [None]
+        A: list[Any] = [X]
         for l in range(1, L):
             Z.append(W[l] @ A[l - 1] + b[l])
             A.append(np.maximum(0, Z[l]))

@@ -314,7 +314,8 @@ try:
 except OSError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60,
+                          cwd=saved.parent)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{saved}: cannot be written: the file is larger than is allowed here")
     assert same(checkpoint.load(saved).model, small_network())
@@ -343,7 +344,8 @@ for number in itertools.count():
         print("saving", flush=True)
 """
     for milliseconds in range(0, 50, 10):
-        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                              cwd=tmp_path) as process:
             assert process.stdout is not None and process.stdout.readline() == "saving\n"
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(milliseconds / 1000)

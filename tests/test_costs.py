@@ -1,4 +1,4 @@
-"""The costs against their definitions in exact decimals and plain NumPy, above all where activations saturate."""
+"""The costs against their definitions, in exact decimals and in plain NumPy; also where activations saturate."""
 
 from collections.abc import Callable
 from decimal import Decimal, localcontext
@@ -78,15 +78,15 @@ def test_under_no_grad_the_value_is_the_same() -> None:
         assert free.item() == recorded.item() > 100 and np.isfinite(free.item())
 
 
-@pytest.mark.parametrize("make, name", [
-    (lambda Z, Y, fused: BCE(nn.sigmoid(Z), Y, fused=fused), "binary_cross_entropy"),
-    (lambda Z, Y, fused: CE(nn.softmax(Z), Y, fused=fused), "cross_entropy"),
+@pytest.mark.parametrize("cost, name, activation", [
+    (BCE, "binary_cross_entropy", "sigmoid"),
+    (CE, "cross_entropy", "softmax"),
 ], ids=["binary", "categorical"])
-def test_the_unfused_chain_agrees_where_nothing_is_saturated(make: Callable[..., Tensor], name: str) -> None:
+def test_the_unfused_chain_agrees_where_nothing_is_saturated(cost: Any, name: str, activation: str) -> None:
     random = np.random.RandomState(3)
     Z, Y = Tensor(random.randn(3, 7), requires_grad=True), random.dirichlet(np.ones(3), 7).T
-    fused, unfused = make(Z, Y, True), make(Z, Y, False)
-    assert operations(fused) == {name}
+    fused, unfused = (cost(FORMS[activation](Z), Y, fused=fused) for fused in (True, False))
+    assert operations(fused) == {name, activation}
     assert "log" in operations(unfused) and name not in operations(unfused)
     np.testing.assert_allclose(fused.item(), unfused.item(), rtol=1e-14)
     fused.backward()
@@ -140,9 +140,104 @@ FORMS = {  # how y_hat comes from Z
 }
 every_cost = pytest.mark.parametrize("name", PLAIN)
 every_form = pytest.mark.parametrize("form", FORMS)
-shapes = pytest.mark.parametrize("shape", [(1, 5), (3, 4), (2, 1), (1, 1)], ids="x".join_ if False else str)
 
 
 def example(shape: tuple[int, ...]) -> tuple[Any, Any]:
     random = np.random.RandomState(sum(shape))
     return random.uniform(0.1, 0.9, shape), random.uniform(0.1, 0.9, shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (3, 4), (2, 1), (1, 1)], ids=str)
+@every_form
+@every_cost
+def test_value(name: str, form: str, shape: tuple[int, ...]) -> None:
+    cost, losses, default = PLAIN[name]
+    Z, Y = example(shape)
+    y_hat = FORMS["sigmoid" if form == "softmax" and shape[0] == 1 else form](Z)
+    columns = losses(np.asarray(y_hat), Y).sum(axis=0, keepdims=True)
+    expected = {"mean": columns.sum() / shape[1], "sum": columns.sum(), "none": columns}
+    values = {reduction: cost(y_hat, Y, reduction=reduction) for reduction in expected}
+    values[default + " by default"], expected[default + " by default"] = cost(y_hat, Y), expected[default]
+    for reduction, J in values.items():
+        assert isinstance(J, Tensor) and J.shape == np.shape(expected[reduction]), reduction
+        np.testing.assert_allclose(J.numpy(), expected[reduction], rtol=1e-14, err_msg=reduction)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@every_form
+@every_cost
+def test_gradcheck(name: str, form: str, reduction: str) -> None:
+    cost = PLAIN[name][0]
+    Z, Y = example((3, 4))
+    assert gradcheck(lambda Z, Y: cost(FORMS[form](Z), Y, reduction=reduction), [Z, Y])
+
+
+def test_an_example_may_have_no_axis_of_examples() -> None:
+    """The course starts with one example: L(a, y) of two numbers; and with a vector of m of them."""
+    for a in (0.25, nn.sigmoid(Tensor(np.log(1 / 3)))):
+        assert BCE(a, 1.0).item() == pytest.approx(np.log(4))
+    assert nn.mean_squared_error(Tensor(0.5), 1.0).item() == 0.25
+    assert nn.J_1([0.5, 0.25], [1, 0], "none").numpy().tolist() == [0.5, 0.25]
+    assert nn.mean_squared_error([0.5, 0], [1, 0]).item() == 0.125
+
+
+@every_form
+@every_cost
+def test_float32_stays_float32(name: str, form: str) -> None:
+    cost = PLAIN[name][0]
+    Z, Y = (array.astype(np.float32) for array in example((3, 4)))
+    Z = Tensor(Z, requires_grad=True)
+    for reduction in ("none", "mean"):
+        J = cost(FORMS[form](Z), Y, reduction=reduction)
+        assert J.dtype == np.float32
+    J.backward()
+    assert Z.grad.dtype == np.float32
+
+
+def test_labels_may_be_whole_numbers_or_truth_values() -> None:
+    A = row(0.9, 0.2)
+    for y_hat in (A, nn.sigmoid(np.log(A / (1 - A)))):
+        for Y in (np.array([[1, 0]]), np.array([[True, False]]), np.array([[1, 0]], np.uint8), [[1, 0]]):
+            assert BCE(y_hat, Y).item() == pytest.approx(-np.log(0.9 * 0.8) / 2)
+            assert nn.J_1(y_hat, Y).item() == pytest.approx(0.3)
+
+
+# ------------------------------------------------------------------------------------ the second derivative
+
+
+@pytest.mark.parametrize("reduction, m", [("mean", 6), ("sum", 1)])
+def test_hessian_of_fused_binary_cross_entropy(reduction: str, m: int) -> None:
+    Z, Y = row(-800, -2, -0.1, 0.7, 3, 800), row(0, 1, 0.5, 1, 0, 0)
+    A = nn.sigmoid(Z).numpy()
+    found = hessian(lambda Z: BCE(nn.sigmoid(Z), Y, reduction), Z)
+    np.testing.assert_allclose(found.numpy().reshape(6, 6), np.diag((A * (1 - A))[0]) / m, rtol=1e-14)
+
+
+def test_hessian_of_fused_cross_entropy() -> None:
+    """Within an example diag(a) - a a^T, between examples nothing."""
+    random = np.random.RandomState(1)
+    Z, Y = random.randn(3, 4), np.eye(3)[:, [0, 2, 1, 1]]
+    A = nn.softmax(Z).numpy()
+    expected = np.zeros((3, 4, 3, 4))
+    for i in range(4):
+        expected[:, i, :, i] = (np.diag(A[:, i]) - np.outer(A[:, i], A[:, i])) / 4
+    np.testing.assert_allclose(hessian(lambda Z: CE(nn.softmax(Z), Y), Z).numpy(), expected, atol=1e-15)
+
+
+# ----------------------------------------------------------------------------------------------- refusals
+
+
+@every_cost
+def test_refusals(name: str) -> None:
+    cost = PLAIN[name][0]
+    A = np.full((1, 4), 0.5)
+    with pytest.raises(InputError, match=r"y_hat is \(1, 4\) but Y is \(4, 1\).*Y.reshape\(1, -1\)"):
+        cost(A, A.T)
+    with pytest.raises(InputError, match=r"y_hat is \(1, 4\) but Y is \(4,\).*a row, \(1, m\)"):
+        cost(nn.sigmoid(A), A[0])
+    with pytest.raises(InputError, match=r"y_hat is \(1, 4\) but Y is \(1, 3\)[^.]*$"):
+        cost(A, A[:, :3])
+    with pytest.raises(InputError, match="reduction 'average' is unknown; there are mean, sum, none"):
+        cost(A, A, reduction="average")
+    with pytest.raises(InputError, match=r"no examples, y_hat is \(1, 0\)"):
+        cost(A[:, :0], A[:, :0])

@@ -116,7 +116,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 with replace_atomically({str(old)!r}) as temporary:
     temporary.write_bytes(bytes(1_000_000))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60,
+                          cwd=old.parent)
     assert done.returncode == 1
     assert f"{old}: cannot be written: the file is larger than is allowed here" in done.stderr
     assert only_old_is_left(old)
@@ -132,7 +133,8 @@ with replace_atomically({str(old)!r}) as temporary, temporary.open("w") as file:
     print("writing", flush=True)
     time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+                          cwd=old.parent) as process:
         assert process.stdout is not None and process.stdout.readline() == "writing\n"
         process.kill()
     assert old.read_text() == "old"

@@ -24,11 +24,11 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 # From the bottom to the top: a file imports only from those before it. A name may stand for a whole package.
 LAYERS = """
     errors broadcasting ops tensor protocols autodiff finite_differences
-    costs nn optim compiler progress training
+    costs nn summary optim compiler progress training
     files standin data fetch checkpoint
     equations compare
     __init__
-    models visualize
+    models course reproduce visualize
     cli __main__
 """.split()
 # Methods of Tensor that are one line and a pointer to the file that does the work, which builds on Tensor.

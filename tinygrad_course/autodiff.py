@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course import ops
 from tinygrad_course.broadcasting import unbroadcast
 from tinygrad_course.errors import InputError
 from tinygrad_course.ops import Op
-from tinygrad_course.tensor import Tensor, as_tensor, describe, mode, plain
+from tinygrad_course.tensor import Tensor, apply, as_tensor, describe, mode, plain
 
 
 def topological_order(output: Tensor) -> list[Tensor]:
@@ -62,14 +63,14 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
                 continue
             y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
             for i, parent in enumerate(tensor.parents):
+                seen = tensor.inputs[i]
+                if parent._data is not seen:
+                    _check_unchanged(parent, seen, tensor)
                 if not parent.requires_grad or wanted is not None and parent not in wanted:
                     continue
                 vjp = tensor.op.vjps[i]
                 if vjp is None:
                     continue
-                seen = tensor.inputs[i]
-                if parent._data is not seen:
-                    _check_unchanged(parent, seen, tensor)
                 part = vjp(g, y, *arguments, **tensor.params)
                 if part.shape != seen.shape:
                     part = unbroadcast(part, seen.shape)
@@ -200,19 +201,22 @@ def _evaluated(output: Tensor | Callable[..., Tensor], inputs: Any) -> tuple[Any
 
 
 def _stacked(rows: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
-    return np.stack(rows).reshape(shape) if rows else as_tensor(  # type: ignore[call-overload, no-any-return]
-        np.zeros_like(like._data, shape=shape))
+    return apply(ops.stack, *rows, axis=0).reshape(shape) if rows else as_tensor(np.zeros_like(like._data, shape=shape))
 
 
 class no_grad:
     """``with no_grad():`` or ``@no_grad()``: operations inside give constants and record no graph."""
 
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # one may be entered twice
+
     def __enter__(self) -> None:
-        self.before, mode.now.recording = mode.now.recording, False
+        self.before.append(mode.now.recording)
+        mode.now.recording = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        mode.now.recording = self.before
+        mode.now.recording = self.before.pop()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
@@ -232,12 +236,16 @@ class detect_anomaly:
     Raises AnomalyError, which names the operation and what it was applied to.
     """
 
+    def __init__(self) -> None:
+        self.before: list[Any] = []
+
     def __enter__(self) -> None:
-        self.before, mode.now.check = mode.now.check, _check_finite
+        self.before.append(mode.now.check)
+        mode.now.check = _check_finite
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        mode.now.check = self.before
+        mode.now.check = self.before.pop()
 
 
 def _check_finite(result: Tensor, op: Op, inputs: Sequence[Any], backward_to: Tensor | None = None) -> None:

@@ -73,8 +73,8 @@ def unbroadcast(gradient: ArrayOrTensor, shape: Shape) -> ArrayOrTensor:
         return gradient
     added = len(given) - len(shape)
     axes = [i for i, size in enumerate(given) if i < added or shape[i - added] != size]
-    total = gradient.sum(axis=tuple(axes), keepdims=True)
-    return total if added == 0 else total.reshape(shape)
+    total: ArrayOrTensor = gradient.sum(axis=tuple(axes), keepdims=True)
+    return total if added == 0 else total.reshape(shape)  # type: ignore[no-any-return]
 
 
 def _columns(shapes: tuple[Shape, ...]) -> list[tuple[int | None, ...]]:

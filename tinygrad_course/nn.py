@@ -166,7 +166,8 @@ class Linear(Module):
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)
 
     def forward(self, X: Any) -> Tensor:
-        return self.W @ X + self.b
+        Z: Tensor = self.W @ X + self.b
+        return Z
 
     def config(self) -> dict[str, Any]:
         n_out, n_in = self.W.shape

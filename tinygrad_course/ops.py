@@ -366,8 +366,8 @@ def _scatter(g: Any, index: Any, shape: Shape) -> Any:
 
 getitem = op("getitem", lambda x, index: x[index], "{0}[{index}]",
              lambda g, y, x, index: scatter(g, index=index, shape=x.shape))
-scatter = op("scatter", _scatter, "scatter({0}, {index})",
-             lambda g, y, x, index, shape: g[index])
+scatter: Op = op("scatter", _scatter, "scatter({0}, {index})",
+                 lambda g, y, x, index, shape: g[index])
 
 # ---------------------------------------------------------------------------------------------------- costs
 # Their inputs are the logits Z, the activation A that was computed from Z, and the labels Y. The value comes from Z,
@@ -388,9 +388,9 @@ def _share(g: Any, Z: Any, reduction: str) -> Any:
     return g / _examples(Z) if reduction == "mean" else g
 
 
-def _examples(x: Any) -> int:
-    """m, the number of columns; a single number is one example."""
-    return x.shape[-1] if x.ndim else 1
+def _examples(x: Any) -> Any:
+    """m, the number of columns; a single number is one example, and the mean over no examples is nan."""
+    return x.shape[-1] or np.nan if x.ndim else 1
 
 
 binary_cross_entropy = op(

@@ -53,11 +53,6 @@ def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     return [a[before + (slice(start, start + len(part)),)] for start, part in zip(starts, positions)]
 
 
-def dot(a: Any, b: Any) -> Tensor:
-    """np.dot; for two matrices it is the same as a @ b, and recorded as that."""
-    return apply(ops.matmul if np.ndim(a) == np.ndim(b) == 2 else ops.dot, a, b)
-
-
 def where(condition: Any, x: Any, y: Any) -> Tensor:
     return apply(ops.where, plain(condition), x, y)
 
@@ -70,11 +65,11 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: Tensor.sum,
     np.mean: Tensor.mean,
     np.var: lambda a, axis=None, ddof=0, keepdims=False: as_tensor(a).var(axis, ddof, keepdims),
-    np.max: Tensor.max,
-    np.min: Tensor.min,
+    np.max: Tensor.max, np.amax: Tensor.max,
+    np.min: Tensor.min, np.amin: Tensor.min,
     np.clip: clip,
     np.where: where,
-    np.dot: dot,
+    np.dot: lambda a, b: as_tensor(a).dot(b),
     np.transpose: transpose,
     np.moveaxis: moveaxis,
     np.swapaxes: Tensor.swapaxes,

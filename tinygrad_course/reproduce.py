@@ -71,7 +71,8 @@ def run(exercise: Exercise, images: data.Dataset | None, show: Any = print) -> R
     show(f"\n{exercise.title}: {X.shape[0]} inputs, {X.shape[1]} examples, "
          f"{sum(p.size for p in model.parameters())} parameters, {exercise.iterations} iterations\n")
     digits = max(decimals(printed) for printed in exercise.costs.values())
-    show(f"{'iteration':>9}  {'cost':<{digits + 2}}" + (f"  {'course':<{digits + 2}}  difference" if comparable else ""))
+    width = digits + 2
+    show(f"{'iteration':>9}  {'cost':<{width}}" + (f"  {'course':<{width}}  difference" if comparable else ""))
 
     def row(i: int, model: Module, cost: float) -> None:
         nonlocal worst
@@ -79,7 +80,7 @@ def run(exercise: Exercise, images: data.Dataset | None, show: Any = print) -> R
         line = f"{i:>9}  {cost:.{digits}f}"
         if comparable:
             printed = exercise.costs[i]
-            line = (f"{i:>9}  {exercise.shown(i, cost):<{digits + 2}}  {printed:<{digits + 2}}  "
+            line = (f"{i:>9}  {exercise.shown(i, cost):<{width}}  {printed:<{width}}  "
                     f"{abs(cost - float(printed)):.1e}{'' if exercise.agrees(i, cost) else '  differs'}")
         show(line)
 

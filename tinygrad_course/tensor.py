@@ -243,7 +243,10 @@ class Tensor:
     def log_softmax(self, axis: Any = 0) -> Tensor: return apply(ops.log_softmax, self, axis=_axis(axis))
     def argmax(self, axis: int | None = None) -> Any: return self._data.argmax(axis=axis)
     def argmin(self, axis: int | None = None) -> Any: return self._data.argmin(axis=axis)
-    def dot(self, other: Any) -> Tensor: return apply(ops.matmul if self.ndim == np.ndim(other) == 2 else ops.dot, self, other)
+
+    def dot(self, other: Any) -> Tensor:
+        """np.dot; for two matrices it is the same as self @ other, and recorded as that."""
+        return apply(ops.matmul if self.ndim == np.ndim(other) == 2 else ops.dot, self, other)
 
     def transpose(self, *axes: Any) -> Tensor:
         return apply(ops.transpose, self, axes=_shape(axes) if axes and axes != (None,) else None)
