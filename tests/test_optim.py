@@ -140,7 +140,7 @@ ROWS = np.array([0.1, 0.2])
 @pytest.mark.parametrize("rate", [0, -0.1, NAN, INF, "0.1", None, [0.1], ROWS, 1j], ids=str)
 @pytest.mark.parametrize("rule", [optim.GradientDescent, optim.Momentum, optim.Adam])
 def test_learning_rate(rule: Any, rate: Any) -> None:
-    with pytest.raises(InputError, match="learning rate must be a positive number, got"):
+    with pytest.raises(InputError, match="the learning rate must be .*positive.* got"):
         rule(rate)
 
 
