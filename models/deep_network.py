@@ -35,7 +35,7 @@ class DeepNetwork(Module):
     def cost(self, X: Any, Y: Any) -> Tensor:
         return binary_cross_entropy(self(X), Y)
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+    def children(self) -> Iterator[tuple[str, Tensor]]:
         return course_names(self.layers)
 
     def config(self) -> dict[str, Any]:

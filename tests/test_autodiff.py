@@ -33,6 +33,15 @@ def test_backward_adds_into_leaves_and_sets_the_steps_in_between() -> None:
     np.testing.assert_array_equal(x.grad, 6 * x.data + 3)
 
 
+def test_the_gradient_of_a_number_is_an_array_too() -> None:
+    x = Tensor(2.0, requires_grad=True)
+    for times in (1, 2):
+        y = x * x * x + x
+        y.backward()
+        assert type(x.grad) is type(y.grad) is np.ndarray and x.grad.shape == () and x.grad.flags.writeable
+        assert x.grad == 13 * times and type(grad(y, x).data) is np.ndarray
+
+
 def test_only_what_requires_a_gradient_gets_one() -> None:
     x, constant = leaf(1, 2), Tensor([3.0, 4.0])
     fixed = constant * 2

@@ -27,6 +27,15 @@ def values(model: nn.Module) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in model.state_dict().items()}
 
 
+class Late(optim.Optimizer):
+    """Goes far wrong in the third step."""
+
+    def initial_state(self, w: Any) -> Any: return (0,)
+
+    def update(self, w: Any, g: Any, state: Any) -> Any:
+        return (w - self.learning_rate * g if state == (2,) else w - 1), (state[0] + 1,)
+
+
 class Parameter(nn.Module):
     """One number p; the cost is a function of it alone."""
 
@@ -57,9 +66,22 @@ def test_the_history(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("\n") == 3
     every = fit(PlanarClassifier(), X, Y, iterations=7, optimizer=optim.GradientDescent(0.5))
     assert list(every.costs) == list(range(7)) and {i: every.costs[i] for i in (0, 3, 6)} == history.costs
-    none = fit(PlanarClassifier(), X, Y, iterations=0, learning_rate=1)
-    assert (none.costs, none.iterations, none.stopped) == ({}, 0, None)
     assert capsys.readouterr().out == ""
+    sparse = fit(PlanarClassifier(), X, Y, iterations=7, learning_rate=0.5, print_cost=4, record_every=5)
+    assert sparse.costs == {0: every.costs[0], 5: every.costs[5]}
+    assert [line.split(":")[0][-1] for line in capsys.readouterr().out.splitlines()] == ["0", "4"]
+
+
+def test_print_cost_as_in_the_course(capsys: pytest.CaptureFixture[str]) -> None:
+    for print_cost, lines in ((True, 3), (False, 0), (None, 0)):
+        fit(LogisticRegression(2), X, Y, iterations=201, learning_rate=0.5, print_cost=print_cost)
+        assert capsys.readouterr().out.count("Cost after iteration") == lines
+
+
+def test_no_iterations() -> None:
+    for start in (1.0, INF):
+        history = fit(Parameter(start, np.square), X, Y, iterations=0, learning_rate=1)
+        assert (history.costs, history.iterations, history.stopped) == ({}, 0, None)
 
 
 @pytest.mark.parametrize("engine", ["auto", "eager"])
@@ -172,11 +194,10 @@ def test_full_batches_keep_the_order(batch_size: int | None) -> None:
 ], ids=["inf", "nan", "at once"])
 def test_divergence_keeps_the_last_good_parameters(start: float, cost: Any, rate: float, bad: str, fails_at: int,
                                                    kept: float | None) -> None:
-    if kept is None:  # the value before the one whose fourth power is infinite
-        kept, power = start, start
+    if kept is None:  # the last value whose fourth power is finite
+        kept = start
         for _ in range(fails_at - 1):
-            power = kept = kept - rate * 4 * kept ** 3
-        assert np.isfinite(power ** 4)
+            kept -= rate * 4 * kept ** 3
     model = Parameter(start, cost)
     with pytest.raises(TrainingDiverged, match=rf"the cost became {bad} in iteration {fails_at}: .* smaller") as caught:
         fit(model, X, Y, iterations=50, learning_rate=rate)
@@ -184,9 +205,18 @@ def test_divergence_keeps_the_last_good_parameters(start: float, cost: Any, rate
     history = caught.value.history
     assert isinstance(caught.value, InputError) and isinstance(history, History)
     assert list(history.costs) == list(range(fails_at)) and np.isfinite(list(history.costs.values())).all()
-    assert history.stopped is not None
+    assert history.stopped is not None and "iteration" in history.stopped
+    assert history.iterations == max(fails_at - 1, 0)  # so many updates made the parameters that are kept
     if fails_at:
         assert history.costs[fails_at - 1] == pytest.approx(model.cost(X, Y).item())
+
+
+def test_the_last_update_is_looked_at_too() -> None:
+    model = Parameter(4.0, lambda p: p * 1e200)
+    with pytest.raises(TrainingDiverged, match="iteration 2") as caught:
+        fit(model, X, Y, iterations=3, optimizer=Late(1e200))
+    assert model.p.item() == 2.0 and caught.value.history.iterations == 2
+    assert list(caught.value.history.costs) == [0, 1, 2]
 
 
 def test_divergence_under_a_real_model() -> None:
@@ -237,8 +267,10 @@ def test_bad_data(X: Any, Y: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, NAN, INF, "10", "x", [2], 1j, True], ids=str)
-@pytest.mark.parametrize("name", ["iterations", "batch_size", "print_cost"])
+@pytest.mark.parametrize("name", ["iterations", "batch_size", "print_cost", "record_every"])
 def test_settings_that_are_no_whole_numbers(name: str, value: Any) -> None:
+    if name == "print_cost" and value is True:
+        return  # as in the course
     with pytest.raises(InputError, match=f"{name} must be a whole number, at least [01], got"):
         fit(PlanarClassifier(), X, Y, **{"iterations": 1, "learning_rate": 1.0} | {name: value})
 
@@ -336,16 +368,15 @@ def test_in_another_thread() -> None:
 
 
 def test_memory_stays_flat_without_the_garbage_collector(capsys: pytest.CaptureFixture[str]) -> None:
-    inputs, labels = data.planar("flower")
     settings: Any = {"learning_rate": 1.2, "print_cost": 10 ** 6, "engine": "eager"}
     model = PlanarClassifier()
     gc.collect()
     gc.disable()
     tracemalloc.start()
     try:
-        fit(model, inputs, labels, iterations=50, **settings)
+        fit(model, X, Y, iterations=50, **settings)
         before, peak_of_50 = tracemalloc.get_traced_memory()
-        fit(model, inputs, labels, iterations=10_000, **settings)
+        fit(model, X, Y, iterations=10_000, **settings)
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -90,7 +90,11 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Each parameter once, in the order of definition, with its path: "layer1.W", "layers.0.W"."""
-        return _parameters_within(vars(self), "", set())
+        return _parameters_within(self, "", set())
+
+    def children(self) -> Iterable[tuple[Any, Any]]:
+        """What to search for parameters, with names: all attributes."""
+        return vars(self).items()
 
     def parameters(self) -> list[Tensor]:
         return [parameter for _, parameter in self.named_parameters()]
@@ -109,8 +113,12 @@ class Module:
         if set(state) != set(parameters):
             raise InputError(f"{type(self).__name__} has the parameters {', '.join(parameters)}, but "
                              f"{', '.join(map(str, state)) or 'none'} were given")
-        arrays = {name: Tensor(state[name], dtype=parameter.dtype).data for name, parameter in parameters.items()}
+        arrays = {}
         for name, parameter in parameters.items():
+            try:
+                arrays[name] = Tensor(state[name], dtype=parameter.dtype).data
+            except InputError as error:
+                raise InputError(f"{name} of {type(self).__name__}: {error}") from None
             if arrays[name].shape != parameter.shape:
                 raise InputError(f"{name} of {type(self).__name__} has shape {parameter.shape}, but "
                                  f"{arrays[name].shape} was given")
@@ -139,7 +147,7 @@ def _parameters_within(value: Any, path: str, seen: set[int]) -> Iterator[tuple[
     elif isinstance(value, (list, tuple)):
         children = enumerate(value)
     elif isinstance(value, Module):
-        children = value.named_parameters()
+        children = value.children()
     else:
         return
     seen.add(id(value))
@@ -211,8 +219,8 @@ class Sequential(Module):
             X = module(X)
         return X  # type: ignore[no-any-return]
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        return _parameters_within(self.modules, "", set())
+    def children(self) -> Iterable[tuple[Any, Any]]:
+        return enumerate(self.modules)
 
     def __len__(self) -> int:
         return len(self.modules)

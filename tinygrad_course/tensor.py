@@ -377,18 +377,15 @@ def _unrecorded(data: Any, name: str | None = None) -> Tensor:
 
 
 def _numbers(data: Any, dtype: Any, copy: bool | None = True) -> Any:
-    """`data` as an array of numbers."""
+    """`data` as an array of numbers; a new one if `copy`, else only where it must be."""
     data = plain(data)
-    if copy is None and type(data) is np.ndarray and data.dtype.kind in "fiub":
-        return data
     try:
-        array = np.array(data, dtype=dtype, copy=copy)
+        array = np.asarray(data)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"its dtype is {array.dtype}, but real numbers are needed")
+        return np.array(array, dtype=dtype, copy=copy)
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(f"cannot make a Tensor of {type(data).__name__} {str(data)[:60]!r}: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"cannot make a Tensor of {type(data).__name__} with dtype {array.dtype}: "
-                         "real numbers are needed")
-    return array
 
 
 def _axis(axis: Any) -> Any:
