@@ -68,15 +68,16 @@ def test_shared_parameters_count_once() -> None:
     assert names(tied) == ["encoder.W", "encoder.b", "own"]
 
 
-def test_a_nested_module_keeps_the_names_it_gives_its_parameters() -> None:
+def test_children_names_the_parameters_also_of_a_nested_module() -> None:
     class Named(nn.Module):
         def __init__(self) -> None:
-            self.weights = parameter(1)
+            self.weights = [parameter(i) for i in range(4)]
 
-        def named_parameters(self) -> Any:
-            yield "W1", self.weights
+        def children(self) -> Any:
+            return ((f"W{i}", [W]) for i, W in enumerate(self.weights))  # lists that do not live long
 
-    assert names(nn.Sequential(nn.Sequential(nn.Linear(1, 2)), Named())) == ["0.0.W", "0.0.b", "1.W1"]
+    assert names(Named()) == ["W0.0", "W1.0", "W2.0", "W3.0"]
+    assert names(nn.Sequential(nn.Sequential(nn.Linear(1, 2)), Named()))[:4] == ["0.0.W", "0.0.b", "1.W0.0", "1.W1.0"]
 
 
 def test_zero_grad() -> None:

@@ -25,7 +25,7 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 LAYERS = """
     errors broadcasting ops tensor protocols autodiff finite_differences
     costs nn summary optim compiler progress training
-    files standin data fetch checkpoint
+    files standin pictures data fetch checkpoint
     equations compare
     __init__
     models course reproduce visualize

@@ -34,6 +34,8 @@ CALLS: dict[str, tuple[Any, Function, Function]] = {  # the NumPy function, its 
     "var": (np.var, lambda t: np.var(t, axis=-1, ddof=1), lambda t: t.var(-1, 1)),
     "max": (np.max, lambda t: np.max(t, axis=1), lambda t: t.max(1)),
     "min": (np.min, lambda t: np.min(t, axis=0), lambda t: t.min(0)),
+    "amin": (np.amin, lambda t: np.amin(t, axis=0), lambda t: t.min(0)),
+    "amax": (np.amax, lambda t: np.amax(t, 1, keepdims=True), lambda t: t.max(1, True)),
     "clip": (np.clip, lambda t: np.clip(t, 0.5, 1.5), lambda t: t.clip(0.5, 1.5)),
     "clip one side": (np.clip, lambda t: np.clip(t, None, 1), lambda t: t.clip(max=1)),
     "clip by name": (np.clip, lambda t: np.clip(t, min=0.5), lambda t: t.clip(min=0.5)),

@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="data.h5: cannot be written: No space left on device") as caught:
+    with pytest.raises(OSError, match="data.h5: cannot be written: the disk is full") as caught:
         standin.write_stand_in(file)
     assert "\n" not in str(caught.value)
     assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["data.h5"]

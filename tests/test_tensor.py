@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinygrad_course import InputError, Tensor, grad, no_grad, ops
+from tinygrad_course.autodiff import topological_order
 
 # -------------------------------------------------------------------------------------------- construction
 
@@ -80,6 +81,15 @@ def test_operators_with_arrays_and_numbers_on_either_side(name: str, other: Any)
             assert result.dtype == expected.dtype
             result.sum().backward()
             assert t.grad.shape == t.shape and t.grad.dtype == dtype
+
+
+def test_a_number_takes_the_dtype_of_the_result() -> None:
+    """Else the backward pass of float32 would be computed in float64."""
+    x = Tensor(np.ones(2, np.float32), requires_grad=True)
+    for y in (0.1 * x, x * 2, x ** 2, np.maximum(x, 0.5), np.where(x > 1, x, 3)):
+        assert {parent.dtype for parent in y.parents if parent.dtype != bool} == {np.dtype(np.float32)}
+        assert not {step.op.name for step in topological_order(grad(y.sum(), x, create_graph=True))
+                    if step.op is not None} & {"astype"}
 
 
 def test_matmul_with_arrays_and_unary_operators() -> None:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_course.files import replace_atomically
+
 NUM_PX = 64
 # Of the seeds tried, one on which logistic regression does about as well as on the course's photographs.
 SEED = 5
@@ -454,17 +456,10 @@ def write_stand_in(path: str | os.PathLike[str], seed: int = SEED) -> Path:
             made.create_dataset(name, data=array)
         made.create_dataset("list_classes", data=np.array([b"non-cat", b"cat"]))
 
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(memory.getbuffer())
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OSError(f"{file}: cannot be written: {error.strerror or error}") from error
+    with replace_atomically(file) as temporary:
+        temporary.write_bytes(memory.getbuffer())
     return file

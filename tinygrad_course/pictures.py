@@ -1,0 +1,72 @@
+"""A learner's own picture: an image file of any size and mode, as the network sees it."""
+
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_course.errors import InputError
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+PathLike = str | os.PathLike[str]
+
+
+def image_to_column(path: PathLike, num_px: int = 64) -> Floats:
+    """An image file as a column (num_px * num_px * 3, 1) in [0, 1]. Raises as `read_image`."""
+    return read_image(path, num_px).reshape(-1, 1) / 255
+
+
+def read_image(path: PathLike, num_px: int = 64) -> Pixels:
+    """An image file of any size and mode as (num_px, num_px, 3), RGB, 0 to 255.
+
+    Turned upright as its EXIF data say, transparent parts on white, stretched to a square as in the course.
+    Raises FileNotFoundError, or InputError for a file that is no usable image or without Pillow.
+    """
+    try:
+        from PIL import Image, ImageOps, UnidentifiedImageError
+    except ImportError as error:
+        raise InputError('reading an image needs Pillow: pip install "tinygrad_course[plots]"') from error
+    if num_px < 1:
+        raise InputError(f"num_px is {num_px}; expected at least 1")
+    file = Path(path).expanduser()
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: no such file")
+    if not file.is_file():
+        raise InputError(f"{file}: not a file; expected an image")
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")     # oddities in metadata, which do not matter here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as opened:
+                image = ImageOps.exif_transpose(opened)
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
+            if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+                white = Image.new("RGBA", image.size, "white")
+                white.alpha_composite(image.convert("RGBA"))
+                image = white
+            square = image.convert("RGB").resize((num_px, num_px), Image.Resampling.BILINEAR)
+            return np.array(square, dtype=np.uint8)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{file}: the image has too many pixels (more than {Image.MAX_IMAGE_PIXELS}); "
+                         "make it smaller first") from None
+    except UnidentifiedImageError:
+        raise InputError(f"{file}: not an image that Pillow knows; expected JPEG, PNG or the like") from None
+    # The decoders raise many kinds (OSError, SyntaxError, struct.error, ...) for a damaged file.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{file}: the image is truncated or damaged ({reason})") from error
+
+
+def _eight_bits(pixels: NDArray[Any], mode: str) -> Pixels:
+    """Grey values of more than 8 bits as 0 to 255; modes I and F do not say their range, it is guessed."""
+    values = np.nan_to_num(np.asarray(pixels, dtype=np.float64), posinf=0.0, neginf=0.0)
+    largest = max(float(values.max(initial=0.0)), 0.0)
+    ranges = [65535.0] if mode.startswith("I;16") else [1.0] * (mode == "F") + [255.0, 65535.0]
+    white = next((top for top in ranges if largest <= top), largest)
+    return np.clip(np.rint(values * (255.0 / white)), 0, 255).astype(np.uint8)
