@@ -84,6 +84,9 @@ def test_backward_of_a_leaf_is_its_own_gradient() -> None:
     x.backward()
     x.backward()
     np.testing.assert_array_equal(x.grad, [2])
+    another, given = leaf(1, 2), np.ones(2)
+    another.backward(given)
+    assert not np.shares_memory(another.grad, given)
 
 
 @pytest.mark.parametrize("function, derivative", [

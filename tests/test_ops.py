@@ -268,6 +268,14 @@ TABLE: dict[str, list[Sample]] = {
 }
 
 
+# Without a gradient: value, and what it was computed from.
+COMPARISONS: dict[str, tuple[Function, tuple[Any, ...]]] = {
+    "greater": (np.greater, (np.array([[1.0, 2.0]]), np.array([[2.0], [1.0]]))),
+    "equal": (np.equal, (np.array([1.0, 2.0, 0.0]), 2.0)),
+    "sign": (np.sign, (np.array([-2.0, 0.0, 3.0]),)),
+}
+
+
 def split(x: Any, indices_or_sections: Any, axis: int) -> Any:
     parts = np.split(x, indices_or_sections, axis=axis)
     return np.concatenate([part * part for part in parts[::-1]], axis=axis)
@@ -323,8 +331,20 @@ def first_derivatives(sample: Sample) -> Callable[..., Tensor]:
 # ----------------------------------------------------------------------------- what holds for every row
 
 
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_comparisons_have_a_value_and_parents_but_no_gradient(name: str) -> None:
+    function, inputs = COMPARISONS[name]
+    x = Tensor(inputs[0], requires_grad=True)
+    y = ops.REGISTRY[name](x, *inputs[1:])
+    assert np.array_equal(y.numpy(), function(*inputs)) and not y.requires_grad
+    assert y.parents[0] is x and y.op is ops.REGISTRY[name]
+    assert np.array_equal(ops.REGISTRY[name](*inputs), function(*inputs))
+    (x * y).sum().backward()
+    assert np.array_equal(x.grad, unbroadcast(np.broadcast_to(y.numpy(), (x * y).shape), x.shape))
+
+
 def test_every_operation_has_its_row() -> None:
-    assert set(TABLE) == set(ops.REGISTRY)
+    assert {*TABLE, *COMPARISONS} == set(ops.REGISTRY)
     for name, row in TABLE.items():
         for sample in row:
             steps = [step.op.name for step in topological_order(recorded(sample)[1]) if step.op is not None]

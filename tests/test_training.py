@@ -1,7 +1,6 @@
 """fit, predict and accuracy: what training does, what it prints, what it refuses, and how it stops."""
 
 import gc
-import os
 import signal
 import subprocess
 import sys
@@ -329,7 +328,6 @@ print("the same")
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are sent differently on Windows")
 @pytest.mark.parametrize("how, signals, answer", [
     ("runs", 1, "the same"),
     ("hangs", 2, "KeyboardInterrupt True"),

@@ -114,7 +114,7 @@ def backward(output: Tensor, gradient: Any = None) -> None:
         if tensor.op is not None:
             tensor.grad = g
         elif tensor.grad is not None:
-            tensor.grad = tensor.grad + g
+            tensor.grad = np.asarray(tensor.grad + g)
         else:
             tensor.grad = g if g.base is None else g.copy()  # a view, for instance one spread by broadcasting
 

@@ -36,18 +36,22 @@ class Op:
     each: for any number of inputs, in place of `vjps`: called as ``each(i, g, y, ...)`` for the i-th of them.
     explain: called only when `value` raised, with the names and shapes of the inputs; returns a better message.
     keeps_input: the input is remembered even when nothing is recorded, so that a cost finds its logits.
+    constant: the result has no gradient, its derivative being zero wherever it exists; where it came from is noted
+    all the same, so that the backward pass can be read.
     """
 
-    __slots__ = ("name", "value", "notation", "vjps", "explain", "keeps_input")
+    __slots__ = ("name", "value", "notation", "vjps", "explain", "keeps_input", "constant")
 
     def __init__(self, name: str, value: Callable[..., Any], notation: str, *vjps: VJP | None,
-                 each: VJP | None = None, explain: Callable[..., str] | None = None, keeps_input: bool = False):
+                 each: VJP | None = None, explain: Callable[..., str] | None = None, keeps_input: bool = False,
+                 constant: bool = False):
         self.name = name
         self.value = value
         self.notation = notation
         self.vjps: Sequence[VJP | None] = vjps if each is None else ForEachInput(each)
         self.explain = explain
         self.keeps_input = keeps_input
+        self.constant = constant
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """The value of arrays as an array; as soon as one input is a Tensor, a recorded Tensor."""
@@ -117,8 +121,13 @@ power = elementwise("power", quiet(lambda x, p: x ** p), "{0} ** {1}",
                     lambda g, y, x, p: g * p * x ** np.where(p == 0, 1, p - 1),
                     lambda g, y, x, p: g * y * np.log(np.where((x == 0) & (p >= 0), 1, x)))
 
+# Comparisons, for VJPs: on arrays they give arrays of True and False, which count as 1 and 0.
+greater = elementwise("greater", np.greater, "{0} > {1}", None, None, constant=True)
+equal = elementwise("equal", np.equal, "{0} == {1}", None, None, constant=True)
+sign = op("sign", np.sign, "sign({0})", None, constant=True)
+
 negative = op("negative", np.negative, "-{0}", lambda g, y, x: -g)
-absolute = op("abs", np.abs, "|{0}|", lambda g, y, x: g * np.sign(x))
+absolute = op("abs", np.abs, "|{0}|", lambda g, y, x: g * sign(x))
 reciprocal = op("reciprocal", quiet(lambda x: 1 / x), "1 / {0}", lambda g, y, x: -g * y * y)
 square = op("square", np.square, "{0} ** 2", lambda g, y, x: g * 2 * x)
 sqrt = op("sqrt", quiet(np.sqrt), "sqrt({0})", lambda g, y, x: g / (2 * y))
@@ -136,9 +145,9 @@ log = op("log", quiet(np.log), "log({0})", lambda g, y, x: g / x)
 log1p = op("log1p", quiet(np.log1p), "log(1 + {0})", lambda g, y, x: g / (1 + x))
 sigmoid = op("sigmoid", quiet(_sigmoid), "sigmoid({0})", lambda g, y, z: g * (y * (1 - y)), keeps_input=True)
 tanh = op("tanh", np.tanh, "tanh({0})", lambda g, y, z: g * (1 - y * y))
-relu = op("relu", lambda z: np.maximum(z, 0), "relu({0})", lambda g, y, z: g * (z > 0))
+relu = op("relu", lambda z: np.maximum(z, 0), "relu({0})", lambda g, y, z: g * greater(z, 0))
 leaky_relu = op("leaky_relu", lambda z, slope: np.where(z > 0, z, slope * z), "leaky_relu({0})",
-                lambda g, y, z, slope: np.where(z > 0, g, slope * g))
+                lambda g, y, z, slope: np.where(greater(z, 0), g, slope * g))
 softplus = op("softplus", lambda z: np.logaddexp(z, 0), "log(1 + exp({0}))", lambda g, y, z: g * sigmoid(z))
 
 # ------------------------------------------------------------------------------------------------- choices
@@ -150,15 +159,15 @@ def _chosen(g: Any, equal: Any, chosen: Any) -> Any:
 
 
 maximum = elementwise("maximum", np.maximum, "max({0}, {1})",
-                      lambda g, y, a, b: _chosen(g, a == b, a > b),
-                      lambda g, y, a, b: _chosen(g, a == b, a < b))
+                      lambda g, y, a, b: _chosen(g, equal(a, b), greater(a, b)),
+                      lambda g, y, a, b: _chosen(g, equal(a, b), greater(b, a)))
 
 minimum = elementwise("minimum", np.minimum, "min({0}, {1})",
-                      lambda g, y, a, b: _chosen(g, a == b, a < b),
-                      lambda g, y, a, b: _chosen(g, a == b, a > b))
+                      lambda g, y, a, b: _chosen(g, equal(a, b), greater(b, a)),
+                      lambda g, y, a, b: _chosen(g, equal(a, b), greater(a, b)))
 
 clip = op("clip", np.clip, "clip({0}, {a_min}, {a_max})",
-          lambda g, y, x, a_min, a_max: np.where(y == x, g, 0))
+          lambda g, y, x, a_min, a_max: np.where(equal(y, x), g, 0))
 
 where = elementwise("where", np.where, "where({0}, {1}, {2})",
                     None,
@@ -214,7 +223,7 @@ def _logsumexp(z: Any, axis: Any, keepdims: bool) -> Any:
 
 def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """The gradient of max and min goes to the extreme element; equal ones share it."""
-    chosen = x == _restore(y, x, axis, keepdims)
+    chosen = equal(x, _restore(y, x, axis, keepdims))
     return _restore(g, x, axis, keepdims) * (chosen / chosen.sum(axis=axis, keepdims=True))
 
 

@@ -54,7 +54,7 @@ def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
-    return apply(ops.where, plain(condition), x, y)
+    return apply(ops.where, condition, x, y)
 
 
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tensor:

@@ -4,27 +4,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Linear, Module
 
 
-def summary(model: Module, m: int) -> str:
-    """The course's shape table for m examples, with the number of parameters of each layer and of all.
+def summary(model: Module, m: int) -> None:
+    """Print `shape_table(model, m)`."""
+    print(shape_table(model, m))
+
+
+def shape_table(model: Module, m: int) -> str:
+    """The course's shape table for m examples, and the number of parameters, layer by layer and in all.
 
     Layers are the model's `Linear` modules in the order of definition, or a pair of parameters w, b.
+    Raises InputError where m is not a positive whole number.
     """
-    rows = [["", "shape of W", "shape of b", "linear step", "shape of activation", "parameters"]]
-    layers = list(_linear_steps(model))
-    for number, (W, b, step, units) in enumerate(layers, start=1):
-        rows.append([f"Layer {number}", str(W.shape), str(b.shape), step, str((units, m)), str(W.size + b.size)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if not isinstance(m, (int, np.integer)) or m < 1:
+        raise InputError(f"m is {m!r}: the number of examples is needed, a positive whole number")
+    rows = [["", "shape of W", "shape of b", "linear step", "shape of activation"]]
+    sizes = {id(parameter): parameter.size for parameter in model.parameters()}
+    total, counts = sum(sizes.values()), []
+    for number, (W, b, step, units) in enumerate(_linear_steps(model), start=1):
+        rows.append([f"Layer {number}", str(W.shape), str(b.shape), step, str((units, m))])
+        counts.append(str(sizes.pop(id(W), 0) + sizes.pop(id(b), 0)))  # a shared parameter counts once
+    if counts and sizes:
+        counts.append(f"{sum(sizes.values())} outside the layers")
+    widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
-    total = sum(parameter.size for parameter in model.parameters())
-    return "\n".join([f"{type(model).__name__}", *lines, f"{total} parameters in all"])
+    return "\n".join([type(model).__name__, *(lines if len(lines) > 1 else ["no linear layers"]),
+                      "parameters: " + (f"{' + '.join(counts)} = " if len(counts) > 1 else "") + str(total)])
 
 
 def _linear_steps(model: Module) -> Iterator[tuple[Any, Any, str, int]]:
     """W, b, the formula and the number of units of each layer."""
-    linear = list(_linear_modules(model))
+    linear = list(_linear_modules(model, set()))
     for number, layer in enumerate(linear, start=1):
         inputs = "X" if number == 1 else f"A[{number - 1}]"
         yield layer.W, layer.b, f"Z[{number}] = W[{number}] {inputs} + b[{number}]", layer.W.shape[0]
@@ -33,12 +48,12 @@ def _linear_steps(model: Module) -> Iterator[tuple[Any, Any, str, int]]:
         yield parameters["w"], parameters["b"], "z = w^T X + b", parameters["w"].shape[1]
 
 
-def _linear_modules(value: Any) -> Iterator[Linear]:
+def _linear_modules(value: Any, seen: set[int]) -> Iterator[Linear]:
+    """Every use of a layer; what merely holds layers is looked into once, as it may hold itself."""
     if isinstance(value, Linear):
         yield value
-    elif isinstance(value, (Module, dict)):
-        for child in (vars(value) if isinstance(value, Module) else value).values():
-            yield from _linear_modules(child)
-    elif isinstance(value, (list, tuple)):
-        for child in value:
-            yield from _linear_modules(child)
+    elif isinstance(value, (Module, dict, list, tuple)) and id(value) not in seen:
+        seen.add(id(value))
+        children = vars(value) if isinstance(value, Module) else value
+        for child in children.values() if isinstance(children, dict) else children:
+            yield from _linear_modules(child, seen)

@@ -303,8 +303,8 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
 
     result = _unrecorded(value)
     now = mode.now
-    if recorded and now.recording:
-        result.requires_grad = True
+    if op.constant or recorded and now.recording:
+        result.requires_grad = not op.constant
         _record(result, op, inputs, arrays, params)
     elif op.keeps_input:
         _record(result, op, [as_tensor(x).detach() for x in inputs], arrays, params)

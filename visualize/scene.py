@@ -103,13 +103,17 @@ Item = Text | Shape | Curve | Picture | Group
 
 @dataclass
 class Scene:
-    """A whole picture. title and description are read aloud to those who cannot see it."""
+    """A whole picture. title and description are read aloud to those who cannot see it.
+
+    layout: one line that says what placed the items, such as "laid out by dot 2.43".
+    """
 
     width: float
     height: float
     title: str
     description: str = ""
     items: list[Item] = field(default_factory=list)
+    layout: str = ""
 
 
 # --------------------------------------------------------------------------------------------- text widths

@@ -1,0 +1,84 @@
+"""A matplotlib figure that shows itself in notebooks, can be read aloud, and is written to a file as a whole."""
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from tinygrad_course.errors import InputError
+from tinygrad_course.files import replace_atomically
+
+DPI = 144  # of PNGs; twice what a notebook shows, for sharp letters on dense screens and on paper
+ENDINGS = (".png", ".svg", ".pdf")
+
+# Everything else is matplotlib's default, whatever the user has set for other figures.
+STYLE: dict[str, Any] = {
+    "figure.facecolor": "white", "figure.dpi": 100, "font.size": 10, "axes.titlesize": 10, "figure.titlesize": 12,
+    "figure.titleweight": "bold", "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#6b7280",
+    "axes.grid": False, "grid.color": "#e5e7eb", "axes.axisbelow": True, "text.color": "#1b1f24",
+    "axes.labelcolor": "#1b1f24", "xtick.color": "#4b5563", "ytick.color": "#4b5563", "legend.frameon": False,
+    "axes.formatter.useoffset": False, "svg.hashsalt": "tinygrad_course",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in the style of this package; the user's settings are back afterwards."""
+    with style.context(["default", STYLE]):
+        yield
+
+
+class Plot(Figure):
+    """A matplotlib Figure, with everything that one has.
+
+    title: what the picture is called. alt: what it shows, in words, for those who cannot see it. Both go into files
+    and notebooks.
+    """
+
+    title: str = ""
+    alt: str = ""
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a file in the format of its ending: .png, .svg or .pdf.
+
+        Raises InputError for another ending, and as `replace_atomically` where the file cannot be written.
+        """
+        ending = Path(path).suffix.lower()
+        if ending not in ENDINGS:
+            raise InputError(f"{os.fspath(path)}: a plot cannot be written as {ending or 'a file without ending'!s}; "
+                             f"give a name that ends with one of {', '.join(ENDINGS)}")
+        content = self.rendered(ending[1:])
+        with replace_atomically(path) as temporary:
+            temporary.write_bytes(content)
+
+    def rendered(self, kind: str) -> bytes:
+        """The file's content; kind is png, svg or pdf. The same figure gives the same bytes."""
+        metadata: dict[str, str | None] = {"Title": self.title}
+        if kind == "pdf":
+            metadata |= {"Subject": self.alt, "CreationDate": None}
+        else:
+            metadata |= {"Description": self.alt} | ({"Date": None} if kind == "svg" else {})
+        file = io.BytesIO()
+        with house_style():
+            self.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        if kind != "svg":
+            return file.getvalue()
+        # matplotlib writes the description where only catalogues look for it; screen readers read <desc>.
+        text = file.getvalue().decode().replace("<svg ", '<svg role="img" ', 1)
+        return text.replace("</title>", f"</title>\n <desc>{escape(self.alt)}</desc>", 1).encode()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """How notebooks show it: HTML, because only that carries the alternative text everywhere, and PNG."""
+        png = base64.b64encode(self.rendered("png")).decode()
+        width = round(self.get_figwidth() * 96)
+        html = (f'<img alt="{escape(self.alt)}" title="{escape(self.title)}" width="{width}" '
+                f'style="max-width:100%;height:auto" src="data:image/png;base64,{png}">')
+        return {"text/html": html, "image/png": png}, {"image/png": {"alt": self.alt, "width": width}}
