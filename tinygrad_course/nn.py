@@ -90,7 +90,7 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """Each parameter once, in the order of definition, with its path: "layer1.W", "layers.0.W"."""
-        return _parameters_within(self, "", set())
+        return _parameters_within(self, "", {})
 
     def children(self) -> Iterable[tuple[Any, Any]]:
         """What to search for parameters, with names: all attributes."""
@@ -133,13 +133,14 @@ class Module:
         return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.config().items())})"
 
 
-def _parameters_within(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+def _parameters_within(value: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Tensor]]:
+    """seen: what was searched already, by its id, and kept alive so that no other object can get that id."""
     if id(value) in seen:
         return
     children: Iterable[tuple[Any, Any]]
     if isinstance(value, Tensor):
         if value.requires_grad and value.op is None:
-            seen.add(id(value))
+            seen[id(value)] = value
             yield path, value
         return
     if isinstance(value, dict):
@@ -150,7 +151,7 @@ def _parameters_within(value: Any, path: str, seen: set[int]) -> Iterator[tuple[
         children = value.children()
     else:
         return
-    seen.add(id(value))
+    seen[id(value)] = value
     for name, child in children:
         yield from _parameters_within(child, f"{path}.{name}" if path else str(name), seen)
 

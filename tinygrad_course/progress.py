@@ -36,4 +36,4 @@ def training_progress(iterations: int, wanted: bool | None = None) -> Iterator[R
 def _someone_looks_on() -> bool:
     if "ipykernel" in sys.modules:
         return find_spec("ipywidgets") is not None  # without it rich can draw only the finished bar
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()

@@ -112,7 +112,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
             if interrupted:
                 history.stopped = f"interrupted after iteration {i}"
                 break
-    if not all(np.isfinite(parameter._data).all() for parameter in parameters):
+    if history.iterations and not all(np.isfinite(parameter._data).all() for parameter in parameters):
         history.iterations -= 1
         _diverged(f"the parameters became infinite in iteration {history.iterations}", parameters, before, history)
     return history
