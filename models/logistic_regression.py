@@ -30,8 +30,11 @@ class LogisticRegression(Module):
     def config(self) -> dict[str, Any]:
         return {"n_x": self.w.shape[0]}
 
-    def closed_form(self, X: Any, Y: Any) -> dict[str, Any]:
-        """The course's gradients in plain NumPy: dJ/dw = (1/m) X (A - Y)^T, dJ/db = (1/m) sum_i (a^(i) - y^(i))."""
+    def closed_form(self, X: Any, Y: Any, steps: bool = False) -> dict[str, Any]:
+        """The course's gradients in plain NumPy: dJ/dw = (1/m) X (A - Y)^T, dJ/db = (1/m) sum_i (a^(i) - y^(i)).
+
+        steps: with everything in between too; dZ and dA are per example, as in the course, without the 1/m.
+        """
         w, b = self.w.numpy(), self.b.numpy()
         m = X.shape[1]
 
@@ -39,7 +42,10 @@ class LogisticRegression(Module):
         with np.errstate(over="ignore"):
             A = 1 / (1 + np.exp(-Z))
 
-        dZ = A - Y
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dA = -(Y / A - (1 - Y) / (1 - A))
+        dZ = A - Y  # dA * g'(Z), which stays right where A is 0 or 1
         dw = 1 / m * X @ dZ.T
         db = 1 / m * np.sum(dZ)
-        return {"w": dw, "b": db}
+        gradients = {"w": dw, "b": db}
+        return {"Z": Z, "A": A, "dA": dA, "dZ": dZ, **gradients} if steps else gradients

@@ -33,20 +33,29 @@ class TwoLayerNetwork(Module):
         (n_h, n_x), (n_y, _) = (layer.W.shape for layer in self.layers)
         return {"n_x": n_x, "n_h": n_h, "n_y": n_y}
 
-    def closed_form(self, X: Any, Y: Any) -> dict[str, Any]:
-        """The course's vectorised backward pass in plain NumPy, with g1'(Z1) = 1 where Z1 > 0, else 0."""
+    def closed_form(self, X: Any, Y: Any, steps: bool = False) -> dict[str, Any]:
+        """The course's vectorised backward pass in plain NumPy, with g1'(Z1) = 1 where Z1 > 0, else 0.
+
+        steps: with everything in between too; dZ and dA are per example, as in the course, without the 1/m.
+        """
         W1, b1, W2, b2 = (parameter.numpy() for parameter in self.parameters())
         m = X.shape[1]
 
         Z1 = W1 @ X + b1
         A1 = np.maximum(0, Z1)
+        Z2 = W2 @ A1 + b2
         with np.errstate(over="ignore"):
-            A2 = 1 / (1 + np.exp(-(W2 @ A1 + b2)))
+            A2 = 1 / (1 + np.exp(-Z2))
 
-        dZ2 = A2 - Y
+        with np.errstate(divide="ignore", invalid="ignore"):
+            dA2 = -(Y / A2 - (1 - Y) / (1 - A2))
+        dZ2 = A2 - Y  # dA2 * g2'(Z2), which stays right where A2 is 0 or 1
         dW2 = 1 / m * dZ2 @ A1.T
         db2 = 1 / m * np.sum(dZ2, axis=1, keepdims=True)
-        dZ1 = W2.T @ dZ2 * (Z1 > 0)
+        dA1 = W2.T @ dZ2
+        dZ1 = dA1 * (Z1 > 0)
         dW1 = 1 / m * dZ1 @ X.T
         db1 = 1 / m * np.sum(dZ1, axis=1, keepdims=True)
-        return {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+        gradients = {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+        between = {"Z1": Z1, "A1": A1, "Z2": Z2, "A2": A2, "dA2": dA2, "dZ2": dZ2, "dA1": dA1, "dZ1": dZ1}
+        return {**between, **gradients} if steps else gradients

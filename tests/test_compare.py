@@ -1,0 +1,116 @@
+"""Autodiff held beside the closed form and finite differences; and a fault in any of them is seen, and where."""
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_course import InputError, data, fit, nn, ops
+from tinygrad_course.compare import Comparison, compare_gradients
+from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
+from tinygrad_course.steps import named_steps
+
+X, Y = data.planar()
+MODELS = {"logistic": lambda: LogisticRegression(2), "planar": PlanarClassifier,
+          "two-layer": lambda: TwoLayerNetwork(2, 3, 2), "deep": lambda: DeepNetwork([2, 5, 4, 1])}
+QUANTITIES = {
+    "logistic": "Z A dA dZ dw db", "planar": "Z1 A1 Z2 A2 dA2 dZ2 dA1 dZ1 dW1 db1 dW2 db2",
+    "two-layer": "Z1 A1 Z2 A2 dA2 dZ2 dA1 dZ1 dW1 db1 dW2 db2",
+    "deep": "Z1 A1 Z2 A2 Z3 A3 dA3 dZ3 dA2 dZ2 dA1 dZ1 dW1 db1 dW2 db2 dW3 db3"}
+
+
+def trained(name: str) -> tuple[Any, Any]:
+    model = MODELS[name]()
+    labels = np.vstack([Y, 1 - Y]) if name == "two-layer" else Y
+    fit(model, X, labels, iterations=30, learning_rate=0.5)
+    return model, labels
+
+
+def scaled(model: Any, name: str, factor: float) -> Any:
+    """The model with one wrong element in one quantity of its closed form."""
+    right = model.closed_form
+
+    def wrong(X: Any, Y: Any, steps: bool = False) -> dict[str, Any]:
+        found = {key: np.array(value) for key, value in right(X, Y, steps=steps).items()}
+        if name in found:
+            found[name].reshape(-1)[-1] *= factor
+        return found
+    model.closed_form = wrong
+    return model
+
+
+@pytest.mark.parametrize("convention", ["per_example", "of_cost"])
+@pytest.mark.parametrize("name", MODELS)
+def test_every_quantity_of_every_model_is_equal_three_ways(name: str, convention: str) -> None:
+    model, labels = trained(name)
+    found = compare_gradients(model, X, labels, convention)
+    assert [row.name for row in found.rows] == QUANTITIES[name].split()
+    assert found.ok, str(found)
+    for row in found.rows:
+        assert row.closed_form is not None and row.closed_form.relative <= 1e-9
+        assert not row.name.startswith("d") or row.differences is not None and row.elements > 0
+    dZ = next(row for row in found.rows if row.name.startswith("dZ"))
+    assert dZ.closed_form is not None
+    A, index = np.asarray(model(X)), dZ.closed_form.index
+    assert dZ.closed_form.ours == pytest.approx((A - labels)[index] / (1 if convention == "per_example" else 400))
+
+
+@pytest.mark.parametrize("name", ["Z2", "A1", "dZ2", "dA1", "dZ1", "W1", "b2"])
+def test_a_wrong_closed_form_is_named_with_its_place(name: str) -> None:
+    model, _ = trained("planar")
+    found = compare_gradients(scaled(model, name, 1.001), X, Y)
+    [wrong] = [row for row in found.rows if row.verdict != "equal"]
+    assert wrong.name == (f"d{name}" if name in ("W1", "b2") else name) and not found.ok
+    assert wrong.verdict == "differs from closed form" and wrong.closed_form is not None
+    assert wrong.closed_form.index == tuple(n - 1 for n in wrong.shape)
+    assert wrong.closed_form.other == pytest.approx(1.001 * wrong.closed_form.ours)
+
+
+def test_a_wrong_vjp_is_seen_by_closed_form_and_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = trained("planar")
+    monkeypatch.setattr(ops.tanh, "vjps", (lambda g, y, z: g * (1 - y),))
+    verdicts = {row.name: row.verdict for row in compare_gradients(model, X, Y).rows}
+    assert {name for name, verdict in verdicts.items() if verdict != "equal"} == {"dZ1", "dW1", "db1"}
+    assert verdicts["dZ1"] == "differs from closed form and finite differences"
+
+
+def test_a_saturated_output_is_compared_where_it_can_be() -> None:
+    model = LogisticRegression(2)
+    model.w.data = [[1e4], [0.0]]
+    rows = {row.name: row for row in compare_gradients(model, X, Y).rows}
+    assert rows["dA"].closed_form is None and rows["dZ"].verdict == rows["dw"].verdict == "equal"
+
+
+def test_nothing_is_changed() -> None:
+    model, _ = trained("planar")
+    before = [(parameter.numpy().copy(), parameter.grad.copy()) for parameter in model.parameters()]
+    compare_gradients(model, X, Y)
+    for parameter, (values, gradient) in zip(model.parameters(), before):
+        assert np.array_equal(parameter.numpy(), values) and np.array_equal(parameter.grad, gradient)
+
+
+def test_shown_as_text_table_and_plain_data(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+    found = compare_gradients(PlanarClassifier(), X, Y)
+    assert json.loads(json.dumps(found.as_dict()))["rows"][8]["name"] == "dW1"
+    Console(width=80).print(found)
+    table = capsys.readouterr().out
+    assert re.search(r"dW1 +4x2 ", table) and "…" not in table and max(map(len, table.splitlines())) <= 80
+    assert found._repr_html_().count("<tr>") == 13 and "dW2" in str(found)
+
+
+@pytest.mark.parametrize(("model", "convention", "message"), [
+    (PlanarClassifier(), "both", "per_example, of_cost"), (nn.Sequential(nn.Linear(2, 1)), "of_cost", "closed_form")])
+def test_bad_input(model: Any, convention: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compare_gradients(model, X, Y, convention)
+
+
+def test_steps_of_any_network_are_named() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.LeakyReLU(), nn.Linear(3, 2), nn.Softmax())
+    steps = named_steps(nn.cross_entropy(model(X), np.vstack([Y, 1 - Y])))
+    assert [(name, step.op.name if step.op else "") for name, step in steps.items()] == [
+        ("Z1", "add"), ("A1", "leaky_relu"), ("Z2", "add"), ("A2", "softmax")]
+    assert isinstance(compare_gradients(PlanarClassifier(), X, Y), Comparison)

@@ -1,0 +1,216 @@
+"""Three ways to the same gradient, side by side: autodiff, the course's closed form, and finite differences."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course import ops
+from tinygrad_course.autodiff import gradients, topological_order
+from tinygrad_course.costs import binary_cross_entropy
+from tinygrad_course.errors import InputError
+from tinygrad_course.finite_differences import directional_derivative
+from tinygrad_course.steps import named_steps
+from tinygrad_course.tensor import Tensor, plain
+
+TITLE = "autodiff, apart from the formulas by hand (largest difference) and from finite differences (relative)"
+CONVENTIONS = ("per_example", "of_cost")
+CLOSED_FORM_TOLERANCE = 1e-9
+DIFFERENCES_TOLERANCE = 1e-5
+STEPS = (1e-4, 1e-5, 1e-6)  # of finite differences: the largest that no kink lies within
+KINKED = (ops.relu, ops.leaky_relu, ops.absolute, ops.maximum, ops.minimum)
+SAMPLED = 24  # elements of an array whose finite differences are taken, besides those with the largest gradient
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two arrays are apart, and where most.
+
+    absolute: the largest difference of two elements; relative: that, as a fraction of the largest element of both
+    arrays; index: where it is; ours, other: both values there.
+    """
+
+    absolute: float
+    relative: float
+    index: tuple[int, ...]
+    ours: float
+    other: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity. closed_form, differences: how far autodiff is from them; None where there is none to compare.
+
+    elements: how many elements were compared with finite differences.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    closed_form: Difference | None
+    differences: Difference | None
+    elements: int
+
+    @property
+    def verdict(self) -> str:
+        """"equal", or which comparison differs."""
+        wrong = [name for name, found, tolerance in (
+            ("closed form", self.closed_form, CLOSED_FORM_TOLERANCE),
+            ("finite differences", self.differences, DIFFERENCES_TOLERANCE))
+            if found is not None and not found.relative <= tolerance]
+        return f"differs from {' and '.join(wrong)}" if wrong else "equal"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare_gradients` found: one `Row` for each quantity, forward steps first. Shows itself as a table."""
+
+    rows: tuple[Row, ...]
+    convention: str
+
+    @property
+    def ok(self) -> bool:
+        return all(row.verdict == "equal" for row in self.rows)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as JSON knows them."""
+        return {"convention": self.convention, "ok": self.ok,
+                "rows": [{**asdict(row), "verdict": row.verdict} for row in self.rows]}
+
+    def cells(self) -> Iterator[tuple[str, ...]]:
+        """The table row by row, the heading first."""
+        yield "", "shape", "apart", "relative", "at", "autodiff", "by hand", "numeric", "verdict"
+        for row in self.rows:
+            closed, numeric = row.closed_form, row.differences
+            cells = [""] * 5 if closed is None else [
+                f"{closed.absolute:.0e}", f"{closed.relative:.0e}", ",".join(map(str, closed.index)),
+                f"{closed.ours:.3g}", f"{closed.other:.3g}"]
+            yield (row.name, "x".join(map(str, row.shape)) or "number", *cells,
+                   f"{numeric.relative:.0e}" if numeric else "", row.verdict)
+
+    def __str__(self) -> str:
+        table = list(self.cells())
+        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+        return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in table)
+
+    def __rich__(self) -> Any:
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+        heading, *rows = self.cells()
+        table = Table(*heading, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=TITLE, title_justify="left",
+                      caption=f"dZ, dA: {self.convention.replace('_', ' ')}", caption_justify="left")
+        for row in rows:
+            table.add_row(*row, style=None if row[-1] == "equal" else "bold red")
+        return table
+
+    def _repr_html_(self) -> str:
+        from html import escape
+        heading, *rows = self.cells()
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example", seed: int = 0) -> Comparison:
+    """Compare autodiff with the model's `closed_form` and with central differences, quantity by quantity.
+
+    Compared are the gradient of every parameter, and every Z and A and their gradients dZ and dA. In large arrays
+    finite differences are taken of the elements with the largest gradient and of some drawn at random.
+
+    convention: of dZ and dA. "per_example" is the course's: the derivative of an example's loss, m times that of the
+    cost J, as in dZ[L] = A[L] - Y. "of_cost" is the derivative of J. Gradients of parameters are always those of J.
+    Raises InputError for another convention, and for a model without `closed_form`.
+    """
+    if convention not in CONVENTIONS:
+        raise InputError(f"there is no convention {convention!r}; there are {', '.join(CONVENTIONS)}")
+    if not hasattr(model, "closed_form"):
+        raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
+    X, Y = np.asarray(plain(X)), np.asarray(plain(Y))
+    scale = X.shape[-1] if convention == "per_example" else 1
+    by_hand = model.closed_form(X, Y, steps=True)
+    parameters = dict(model.named_parameters())
+    by_hand = {f"d{name}" if name in parameters else name:
+               value * scale / X.shape[-1] if name.startswith("d") else value for name, value in by_hand.items()}
+    random = np.random.RandomState(seed)
+
+    cost = model.cost(X, Y)
+    found = gradients(cost, np.ones_like(plain(cost)))
+    steps = named_steps(cost)
+    rows = [Row(name, Z.shape, _difference(plain(Z), by_hand.get(name)), None, 0) for name, Z in steps.items()]
+    for name, Z in reversed(steps.items()):
+        # Nothing flows through the last A, since the fused cost hands its gradient to Z; so unfuse it.
+        fused = found.get(Z) is None
+        J = binary_cross_entropy(Z, Y, fused=False) if fused else cost
+        g = gradients(J, np.ones_like(plain(J)), [Z])[Z] if fused else found[Z]
+        rows.append(_row(f"d{name}", g * scale, by_hand, Replay(J, Z), plain(Z), scale, random))
+    for name, parameter in parameters.items():
+        rows.append(_row(f"d{name}", found[parameter], by_hand, Replay(cost, parameter), plain(parameter), 1, random))
+    return Comparison(tuple(rows), convention)
+
+
+class Replay:
+    """The value of `output` as a function of one Tensor of its graph: what depends on it is computed again."""
+
+    def __init__(self, output: Tensor, changed: Tensor):
+        order = list(reversed(topological_order(output)))
+        depends = {changed}
+        for tensor in order:
+            if any(parent in depends for parent in tensor.parents):
+                depends.add(tensor)
+        self.output, self.changed = output, changed
+        self.order = [tensor for tensor in order if tensor in depends and tensor is not changed]
+
+    def __call__(self, values: Any) -> float:
+        return float(self.run(values)[0])
+
+    def run(self, values: Any) -> tuple[Any, list[bytes]]:
+        """The output, and on which side of its kink every relu and its like was."""
+        now: dict[Tensor, Any] = {self.changed: values}
+        sides = []
+        with np.errstate(all="ignore"):
+            for tensor in self.order:
+                assert tensor.op is not None
+                inputs = [now.get(parent, seen) for parent, seen in zip(tensor.parents, tensor.inputs)]
+                now[tensor] = tensor.op.value(*inputs, **tensor.params)
+                if tensor.op in KINKED:
+                    sides.append(np.greater(inputs[0], inputs[1] if len(inputs) > 1 else 0).tobytes())
+        return now[self.output], sides
+
+    def derivative(self, values: Any, direction: Any) -> float:
+        """The derivative along `direction` by central differences; nan if a kink is so close that there is none."""
+        _, sides = self.run(values)
+        for step in STEPS:
+            if all(self.run(values + h * direction)[1] == sides for h in (2 * step, -2 * step)):
+                return directional_derivative(self, values, direction, step)
+        return float("nan")
+
+
+def _row(name: str, g: Any, by_hand: dict[str, Any], replay: Replay, x: Any, scale: int, random: Any) -> Row:
+    g = np.asarray(g)
+    chosen = np.unique(np.concatenate([np.argsort(np.abs(g), axis=None)[-3:],
+                                       random.permutation(g.size)[:SAMPLED]]).astype(int))
+    differences = np.empty(chosen.size)
+    for i, position in enumerate(chosen):
+        one = np.zeros(g.size)
+        one[position] = 1
+        differences[i] = replay.derivative(x, one.reshape(g.shape)) * scale
+    smooth = np.isfinite(differences)
+    chosen, differences = chosen[smooth], differences[smooth]
+    numeric = _difference(g.reshape(-1)[chosen], differences, float(np.abs(g).max(initial=0)))
+    if numeric is not None:
+        index = np.unravel_index(chosen[numeric.index[0]], g.shape)
+        numeric = replace(numeric, index=tuple(int(i) for i in index))
+    return Row(name, g.shape, _difference(g, by_hand.get(name)), numeric, chosen.size)
+
+
+def _difference(ours: Any, other: Any, scale: float = 0.0) -> Difference | None:
+    """None where there is nothing to compare with, or where it is not finite, as dA at saturation."""
+    if other is None or not np.isfinite(other).all() or np.size(other) == 0:
+        return None
+    ours, other = np.asarray(ours), np.asarray(other)
+    apart = np.abs(ours - other)
+    index = tuple(int(i) for i in np.unravel_index(int(apart.argmax()), apart.shape))
+    largest = max(scale, float(np.abs(ours).max()), float(np.abs(other).max()))
+    absolute = float(apart[index])
+    return Difference(absolute, absolute / largest if largest else 0.0, index, float(ours[index]), float(other[index]))
