@@ -121,6 +121,9 @@ def test_a_cost_for_a_network_without_one() -> None:
     assert history.costs[0] == pytest.approx(expected) and history.costs[29] < expected
     with pytest.raises(InputError, match="Sequential does not define cost"):
         fit(network, X, Y, iterations=1, learning_rate=0.5)
+    fit(network, X, Y + 0.5, iterations=1, learning_rate=0.5, cost=nn.mean_squared_error)  # any number will do
+    with pytest.raises(InputError, match="the labels must be 0 or 1"):
+        fit(network, X, Y + 0.5, iterations=1, learning_rate=0.5, cost=nn.binary_cross_entropy)
 
 
 def test_what_is_given_stays_as_it_is() -> None:
@@ -135,9 +138,15 @@ def test_what_is_given_stays_as_it_is() -> None:
 
 
 def test_float32_parameters_stay_float32() -> None:
-    network = nn.Sequential(nn.Linear(2, 1, dtype=np.float32), nn.Sigmoid())
-    dtypes = set()
-    fit(network, X, Y, iterations=2, optimizer=optim.Adam(), cost=nn.binary_cross_entropy,
+    """The data, float64, are brought to the parameters' dtype, and so is all that is computed from them."""
+    network, dtypes = nn.Sequential(nn.Linear(2, 1, dtype=np.float32), nn.Sigmoid()), set()
+
+    def cost(A: Tensor, Y: Any) -> Tensor:
+        J = nn.binary_cross_entropy(A, Y)
+        dtypes.update([A.dtype, Y.dtype, J.dtype])
+        return J
+
+    fit(network, X, Y, iterations=2, optimizer=optim.Adam(), cost=cost, engine="eager",
         callback=lambda i, model, cost: dtypes.update(p.grad.dtype for p in model.parameters()))
     assert dtypes | {p.dtype for p in network.parameters()} == {np.dtype("float32")}
 
@@ -200,6 +209,7 @@ def test_divergence_keeps_the_last_good_parameters(start: float, cost: Any, rate
     model = Parameter(start, cost)
     with pytest.raises(TrainingDiverged, match=rf"the cost became {bad} in iteration {fails_at}: .* smaller") as caught:
         fit(model, X, Y, iterations=50, learning_rate=rate)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert model.p.item() == pytest.approx(kept, rel=1e-12)
     history = caught.value.history
     assert isinstance(caught.value, InputError) and isinstance(history, History)
@@ -336,12 +346,15 @@ def test_interrupts(how: str, signals: int, answer: str) -> None:
     """The first ends training after the iteration at hand, with consistent parameters; the second at once."""
     with subprocess.Popen([sys.executable, "-W", "error", "-c", INTERRUPTED, how], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "started\n"
-        for _ in range(signals):
-            with pytest.raises(subprocess.TimeoutExpired):  # it goes on; the callback that hangs gets both
-                process.wait(0.2)
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "started\n"
+            for _ in range(signals):
+                with pytest.raises(subprocess.TimeoutExpired):  # it goes on; the callback that hangs gets both
+                    process.wait(0.2)
+                process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (out, err, process.returncode) == (answer + "\n", "", 0)
 
 
@@ -414,8 +427,14 @@ def test_predict_and_accuracy_of_several_classes() -> None:
 
 
 def test_predict_records_nothing() -> None:
-    model = LogisticRegression(2)
-    predict(model, X)
-    assert model.w.grad is None
-    model.w.data[0] = 5  # a recorded graph would have locked it
-    assert predict(model, X)[0].tolist() == (X[0] > 0).astype(int).tolist()
+    model, recorded = LogisticRegression(2), []
+
+    def watched(X: Any) -> Tensor:
+        A = nn.sigmoid(model.w.T @ X + model.b)
+        recorded.append(A.requires_grad)
+        return A
+
+    network = nn.Sequential(watched)
+    model.w.data = [[5.0], [0.0]]
+    assert predict(network, X).tolist() == [(X[0] > 0).astype(int).tolist()] and accuracy(network, X, Y) < 1
+    assert recorded == [False, False] and watched(X).requires_grad
