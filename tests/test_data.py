@@ -295,7 +295,7 @@ def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch,
 def test_importing_loads_nothing_heavy() -> None:
     heavy = ["h5py", "sklearn", "PIL", "pooch", "requests", "rich", "platformdirs", "matplotlib", "click"]
     program = f"import sys, tinygrad_course.data; print([m for m in {heavy} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
 

@@ -37,7 +37,7 @@ def on_a_terminal(progress: str) -> tuple[str, float]:
     environment = {name: value for name, value in os.environ.items()
                    if name not in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "CI")}
     start = time.monotonic()
-    with subprocess.Popen([sys.executable, "-W", "error", "-c", TRAINING, progress], stdin=theirs, stdout=theirs,
+    with subprocess.Popen([sys.executable, "-I", "-W", "error", "-c", TRAINING, progress], stdin=theirs, stdout=theirs,
                           stderr=theirs, env=environment | {"TERM": "xterm-256color"}) as process:
         os.close(theirs)
         written = b""
@@ -83,7 +83,7 @@ def assert_printed(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("progress", ["default", "off"])
 def test_a_pipe_gets_the_printed_lines_and_nothing_else(progress: str) -> None:
-    run = subprocess.run([sys.executable, "-W", "error", "-c", TRAINING, progress], capture_output=True, timeout=60)
+    run = subprocess.run([sys.executable, "-I", "-W", "error", "-c", TRAINING, progress], capture_output=True, timeout=60)
     assert run.stderr == b"" and run.stdout.endswith(b"\ndone\n") and b"\x1b" not in run.stdout
     assert_printed(run.stdout.decode().split("\n")[:-1])
 

@@ -344,7 +344,7 @@ print("the same")
 ])
 def test_interrupts(how: str, signals: int, answer: str) -> None:
     """The first ends training after the iteration at hand, with consistent parameters; the second at once."""
-    with subprocess.Popen([sys.executable, "-W", "error", "-c", INTERRUPTED, how], stdout=subprocess.PIPE,
+    with subprocess.Popen([sys.executable, "-I", "-W", "error", "-c", INTERRUPTED, how], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None and process.stdout.readline() == "started\n"

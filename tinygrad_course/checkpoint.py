@@ -1,14 +1,16 @@
 """Models saved to HDF5 files and loaded again, bit for bit.
 
-A checkpoint holds what is needed to use a model again, and can be read with any HDF5 viewer:
+A checkpoint holds what is needed to use a model again. It is an HDF5 file that any viewer can read:
 
-    attributes      format, format_version, library_version, and as JSON: architecture (class name and
-                    arguments), preprocessing, classes, history (all but the costs)
+    attributes      as JSON: library_version, architecture (class and arguments), preprocessing, classes,
+                    history (all but the costs)
     parameters/     one dataset for each parameter, called as in `model.named_parameters()`
     history/        iterations and costs, where a history was given
 
-Every dataset carries the sha256 of its values, and HDF5 itself keeps checksums of everything else in the
-version of its format that is used here. A damaged file is refused: it never gives a model with other values.
+In front of it, in the 512 bytes that HDF5 leaves to its users, stand three lines of text: what this is, the
+version of the format, and the sha256 of all that follows. They are checked before the HDF5 library sees the file,
+since some versions of it crash on damaged ones. So a damaged file is refused in one line; it never gives a model
+with other values.
 """
 
 import hashlib
@@ -30,6 +32,7 @@ from tinygrad_course.training import History
 
 FORMAT = "tinygrad_course checkpoint"
 FORMAT_VERSION = 1      # to be raised when files change in a way that earlier versions cannot read
+HEADER_SIZE = 512       # the smallest that HDF5 allows
 COURSE_MODELS = "tinygrad_course.models"
 
 PathLike = str | os.PathLike[str]
@@ -83,8 +86,6 @@ def save(path: PathLike, model: Module, *, history: History | None = None,
     fields = None if history is None else asdict(history)
     costs = {} if fields is None else fields.pop("costs")
     attributes = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
         "library_version": __version__,
         "architecture": {"module": type(model).__module__, "class": type(model).__qualname__,
                          "arguments": model.config()},
@@ -99,12 +100,12 @@ def save(path: PathLike, model: Module, *, history: History | None = None,
 
     content = _hdf5({name: _json(name, value) for name, value in attributes.items()}, arrays)
     with replace_atomically(path) as temporary:
-        temporary.write_bytes(content)
+        temporary.write_bytes(_header(content) + content[HEADER_SIZE:])
     return path
 
 
 def _hdf5(attributes: dict[str, bytes], arrays: Arrays) -> bytes:
-    """The bytes of an HDF5 file.
+    """The bytes of an HDF5 file, with room for the header.
 
     It is made in memory: a full disk then meets Python, which says so, and not the HDF5 library, which keeps
     the file open and fails once more when the program ends.
@@ -112,21 +113,20 @@ def _hdf5(attributes: dict[str, bytes], arrays: Arrays) -> bytes:
     import h5py
 
     memory = io.BytesIO()
-    # This version of HDF5's format is the first with checksums throughout; every HDF5 since 2016 reads it.
-    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+    # Every HDF5 since 2016 reads this version of its format; in the oldest, an attribute ends at 64 kB.
+    with h5py.File(memory, "w", libver=("v110", "v110"), userblock_size=HEADER_SIZE) as file:
         for name, text in attributes.items():
             file.attrs[name] = np.bytes_(text)
         file.create_group("parameters", track_order=True)
         for name, array in arrays.items():
-            dataset = file.create_dataset(name, data=array)
-            dataset.attrs["sha256"] = np.bytes_(_sha256(array))
+            file.create_dataset(name, data=array)
     return memory.getvalue()
 
 
-def _sha256(array: np.ndarray[Any, Any]) -> bytes:
-    """Of the values in the order of C, with shape and dtype."""
-    head = f"{array.dtype.str} {array.shape} ".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest().encode()
+def _header(content: bytes) -> bytes:
+    """What stands in front of a file whose bytes, from HEADER_SIZE on, are those of `content`."""
+    sha256 = hashlib.sha256(content[HEADER_SIZE:]).hexdigest()
+    return f"{FORMAT}\nformat version {FORMAT_VERSION}\nsha256 {sha256}\n".encode().ljust(HEADER_SIZE, b"\n")
 
 
 def _json(what: str, value: Any) -> bytes:
@@ -207,74 +207,65 @@ def _read(path: Path) -> _Contents:
     """Read and check a file. Raises what `load` documents."""
     import h5py
 
-    _check_readable(path)
-    if not h5py.is_hdf5(path):
-        raise InputError(f"{path}: not an HDF5 file: expected a checkpoint, as saved by checkpoint.save")
+    content = _bytes(path)
+    _check_header(path, content)
     try:
-        # No lock is needed, as files are replaced and never written to; some network disks have none.
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(io.BytesIO(content), "r") as file:
             return _contents(file)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # h5py has many for a damaged file: OSError, RuntimeError, KeyError, ...
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()).strip("'\"")
-        raise InputError(f"{path}: damaged or cut short ({reason}): use another copy of it, or train and "
-                         "save the model again") from error
+        raise InputError(f"{path}: a checkpoint whose contents cannot be understood ({reason}): train and save "
+                         "the model again") from error
 
 
-def _check_readable(path: Path) -> None:
-    """Raises, in one line, where `path` is no file with something in it."""
+def _bytes(path: Path) -> bytes:
+    """The bytes of a file. Raises, in one line, where `path` is no file that can be read."""
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     if not path.is_file():
         raise InputError(f"{path}: not a file: expected a checkpoint, as saved by checkpoint.save")
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
+        return path.read_bytes()
     except OSError as error:
         raise type(error)(f"{path}: cannot be read: {error.strerror}") from error
-    if empty:
-        raise InputError(f"{path}: empty: expected a checkpoint, as saved by checkpoint.save")
+
+
+def _check_header(path: Path, content: bytes) -> None:
+    """Raises InputError where these are not the bytes of a whole checkpoint of the version known here."""
+    from tinygrad_course import __version__
+
+    found = content[:HEADER_SIZE].decode("ascii", "replace").split("\n")
+    expected = _header(content).decode("ascii").split("\n")
+    if found[0] != expected[0]:
+        what = "empty" if not content else "an HDF5 file, but no checkpoint" if content.startswith(b"\x89HDF") \
+            else "not a checkpoint"
+        raise InputError(f"{path}: {what}: expected a file saved by checkpoint.save")
+    if len(found) > 2 and found[1] != expected[1]:
+        raise InputError(f"{path}: has {found[1]!r}, but tinygrad_course {__version__} reads {expected[1]!r}: "
+                         "update tinygrad_course")
+    if found != expected:
+        raise InputError(f"{path}: damaged, cut short or changed by another program: its sha256 is not the one "
+                         "that was saved; use another copy of it, or train and save the model again")
 
 
 def _contents(file: Any) -> _Contents:
-    """What an open h5py.File holds. Raises InputError, without the path, where that is no checkpoint."""
-    from tinygrad_course import __version__
-
+    """What an open h5py.File holds. Raises InputError for parameters that are no floating-point numbers."""
     def read(name: str) -> Any:
         return json.loads(file.attrs[name])
 
-    found = file.attrs.get("format")
-    if not isinstance(found, bytes) or found != _json("format", FORMAT):
-        raise InputError(f"an HDF5 file, but no checkpoint: its attribute format is not {FORMAT!r}; it holds "
-                         f"{', '.join(list(file)[:6]) or 'nothing'}")
-    if read("format_version") != FORMAT_VERSION:
-        raise InputError(f"its format has version {read('format_version')} (saved by tinygrad_course "
-                         f"{read('library_version')}), but tinygrad_course {__version__} reads version "
-                         f"{FORMAT_VERSION}: update tinygrad_course")
-    parameters = {_from_link(link): _array(file, f"parameters/{link}", "f") for link in file["parameters"]}
+    parameters = {_from_link(link): dataset[()] for link, dataset in file["parameters"].items()}
+    for name, array in parameters.items():
+        if array.dtype.kind != "f":
+            raise InputError(f"{name} has dtype {array.dtype}: expected floating-point numbers")
+        # Of this machine's byte order; numbers without axes come from h5py as NumPy's scalars.
+        parameters[name] = np.asarray(array, dtype=array.dtype.newbyteorder("="))
     fields, history = read("history"), None
     if fields is not None:
-        iterations = _array(file, "history/iterations", "i").tolist()
-        costs = _array(file, "history/costs", "f").tolist()
-        history = History(costs=dict(zip(iterations, costs, strict=True)), **fields)
+        costs = zip(file["history/iterations"][()].tolist(), file["history/costs"][()].tolist(), strict=True)
+        history = History(costs=dict(costs), **fields)
     about = {"history": history, "preprocessing": read("preprocessing"), "classes": tuple(read("classes")),
              "library_version": read("library_version")}
     made = read("architecture")
     return _Contents(made["module"], made["class"], made["arguments"], parameters, about)
-
-
-def _array(file: Any, name: str, kind: str) -> np.ndarray[Any, Any]:
-    """A dataset, if its dtype is of this kind (as in `numpy.dtype.kind`) and its values are those saved."""
-    dataset = file.get(name)
-    if dataset is None:
-        raise InputError(f"a checkpoint without {name}")
-    if getattr(dataset, "dtype", np.dtype("V")).kind != kind:
-        found = f"numbers of dtype {dataset.dtype}" if hasattr(dataset, "dtype") else "a group"
-        expected = "floating-point numbers" if kind == "f" else "whole numbers"
-        raise InputError(f"{name} is {found}: expected {expected}")
-    array: np.ndarray[Any, Any] = np.asarray(dataset[()])
-    if dataset.attrs["sha256"] != _sha256(array):
-        raise InputError(f"{name} is damaged: its sha256 is not the one that was saved; use another copy of "
-                         "the file, or train and save the model again")
-    return array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_course import standin
 from tinygrad_course.errors import InputError
 from tinygrad_course.pictures import image_to_column, read_image
 
@@ -105,6 +104,8 @@ def load_images(path: PathLike | None = None) -> Dataset:
 
 def stand_in() -> Dataset:
     """The stand-in images, drawn on the spot: no file is needed for these 209 training and 50 test images."""
+    from tinygrad_course import standin  # with numpy.random, which takes longer to import than all the rest
+
     return _dataset(*standin.draw(), DEFAULT_CLASSES,
                     source="stand-in images drawn by tinygrad_course", stand_in=True)
 

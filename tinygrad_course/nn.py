@@ -165,13 +165,13 @@ class Linear(Module):
     Raises InputError where a size is not positive.
     """
 
-    def __init__(self, n_in: int, n_out: int, init: Initialiser = sqrt, random: Any = np.random,
+    def __init__(self, n_in: int, n_out: int, init: Initialiser = sqrt, random: Any = None,
                  layer: int | None = None, dtype: Any = None):
         if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in (n_in, n_out)):
             raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
                              f"n_in={n_in!r}, n_out={n_out!r}")
         number = "" if layer is None else str(layer)
-        self.W = Tensor(init(n_out, n_in, random), requires_grad=True, name=f"W{number}", dtype=dtype)
+        self.W = Tensor(init(n_out, n_in, np.random if random is None else random), requires_grad=True, name=f"W{number}", dtype=dtype)
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)
 
     def forward(self, X: Any) -> Tensor:

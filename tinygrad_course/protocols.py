@@ -108,9 +108,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
 def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `Tensor.__array_function__` does. Raises InputError for what cannot be recorded."""
     if function in FUNCTIONS:
-        given = {key: value for key, value in kwargs.items() if value is not np._NoValue}
         try:
-            return FUNCTIONS[function](*args, **given)
+            return FUNCTIONS[function](*args, **kwargs)
         except TypeError as error:
             raise InputError(f"np.{function.__name__} of a Tensor: {error}") from None
     if function in PLAIN_FUNCTIONS:
