@@ -343,3 +343,15 @@ def test_matmul_of_batches_and_of_what_has_no_name() -> None:
 def test_other_failures_name_the_operation(fails: Callable[[Tensor], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fails(Tensor(np.ones((2, 3)), requires_grad=True))
+
+
+def test_values_can_be_changed_in_place_after_grad_as_after_backward() -> None:
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    cost = (w * w).sum()
+    with pytest.raises(ValueError, match="read-only"):
+        w.data -= 1
+    g = grad(cost, w).numpy()
+    w.data -= 0.5 * g
+    assert np.array_equal(w.data, [0.0, 0.0])
+    with pytest.raises(InputError, match="new values"):
+        grad(cost, w)

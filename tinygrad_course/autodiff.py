@@ -61,6 +61,7 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
             g = total.get(tensor)
             if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
                 continue
+            tensor._differentiated = True
             y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
             for i, parent in enumerate(tensor.parents):
                 seen = tensor.inputs[i]

@@ -66,7 +66,7 @@ def _prepared(name: str, y_hat: Any, Y: Any, reduction: str) -> tuple[Tensor, Te
     A, Y = as_tensor(y_hat), as_tensor(Y)
     if reduction not in REDUCTIONS:
         raise InputError(f"{name}: reduction {reduction!r} is unknown; there are {', '.join(REDUCTIONS)}")
-    if A.shape != Y.shape:
+    if A._data.shape != Y._data.shape:
         # Broadcasting (1, m) against (m, 1) would silently compare every example with every other.
         hint = ". Labels are a row, (1, m): Y.reshape(1, -1)" if A.size == Y.size else ""
         raise InputError(f"{name}: y_hat is {A.shape} but Y is {Y.shape}: they must have the same shape{hint}")

@@ -54,7 +54,7 @@ class Tensor:
     Raises InputError for data that are no numbers, and where integers require a gradient.
     """
 
-    __slots__ = ("_data", "requires_grad", "name", "grad", "op", "parents", "params", "inputs", "_user",
+    __slots__ = ("_data", "requires_grad", "name", "grad", "op", "parents", "params", "inputs", "_user", "_differentiated",
                  "__weakref__")
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None):
@@ -71,6 +71,7 @@ class Tensor:
         self.params: dict[str, Any] = {}
         self.inputs: tuple[Any, ...] = ()
         self._user: weakref.ref[Tensor] | None = None  # the last Tensor that was computed from this one
+        self._differentiated = False  # whether a backward pass has come through
 
     # ------------------------------------------------------------------------------------------- its values
 
@@ -79,8 +80,8 @@ class Tensor:
         """The values, an array of `shape`.
 
         While a recorded graph uses them, they are read-only: a change between the forward and the backward pass
-        would give wrong gradients, so NumPy refuses it ("assignment destination is read-only"). After `backward`,
-        or when the graph is gone, they can be changed in place again (``p.data -= 0.1 * p.grad``).
+        would give wrong gradients, so NumPy refuses it ("assignment destination is read-only"). After `backward`
+        or `grad`, or when the graph is gone, they can be changed in place again (``p.data -= 0.1 * p.grad``).
         """
         if self.op is not None:
             self._data.setflags(write=False)
@@ -103,7 +104,7 @@ class Tensor:
     def _in_use(self) -> bool:
         """Whether a graph that has not been differentiated holds these values."""
         user = self._user() if self._user is not None else None
-        return user is not None and user.grad is None
+        return user is not None and not user._differentiated
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -361,9 +362,12 @@ def describe(x: Any) -> str:
     return "a Tensor" if x.op is None else f"the result of {x.op.name}"
 
 
+_new = object.__new__
+
+
 def _unrecorded(data: Any, name: str | None = None) -> Tensor:
     """A Tensor around an array that need not be copied or checked."""
-    tensor = Tensor.__new__(Tensor)
+    tensor = _new(Tensor)
     tensor._data = data
     tensor.requires_grad = False
     tensor.name = name
@@ -373,6 +377,7 @@ def _unrecorded(data: Any, name: str | None = None) -> Tensor:
     tensor.params = {}
     tensor.inputs = ()
     tensor._user = None
+    tensor._differentiated = False
     return tensor
 
 
