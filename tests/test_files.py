@@ -179,7 +179,7 @@ def test_folder_device_and_nothing(tmp_path: Path) -> None:
         write(tmp_path, "new")
     with pytest.raises(InputError, match="not an ordinary file"):
         write(Path(os.devnull), "new")
-    with pytest.raises(InputError, match="an empty name"), replace_atomically(""):
+    with pytest.raises(InputError, match="is empty: give one"), replace_atomically(""):
         pass
     assert os.listdir(tmp_path) == []
 

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tinygrad_course import data, standin
+from tinygrad_course import InputError, data, standin
 
 
 def test_counts_and_types_are_the_courses() -> None:
@@ -97,8 +97,8 @@ def test_written_and_read_back(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "data.h5"
-    file.write_bytes(b"old")
     monkeypatch.setattr(standin, "draw", lambda seed: [np.zeros((2, 1, 1, 3), np.uint8), np.arange(2)] * 2)
+    old = standin.write_stand_in(file).read_bytes()
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -107,8 +107,21 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     with pytest.raises(OSError, match="data.h5: cannot be written: the disk is full") as caught:
         standin.write_stand_in(file)
     assert "\n" not in str(caught.value)
-    assert file.read_bytes() == b"old" and os.listdir(tmp_path) == ["data.h5"]
+    assert file.read_bytes() == old and os.listdir(tmp_path) == ["data.h5"]
 
     monkeypatch.undo()
     with pytest.raises(OSError, match="cannot be written"):     # a file where a folder is needed
         standin.write_stand_in(file / "below")
+
+
+def test_a_users_own_images_are_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "data.h5"
+    for content in (b"no HDF5 file", b""):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match="data.h5: there are images that are not stand-ins"):
+            standin.write_stand_in(tmp_path)
+        assert file.read_bytes() == content
+    with h5py.File(file, "w") as own:
+        own["train_set_x"] = np.zeros(3)
+    with pytest.raises(InputError, match="not stand-ins"):
+        standin.write_stand_in(file)

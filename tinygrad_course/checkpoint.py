@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.files import replace_atomically
+from tinygrad_course.files import expanded, replace_atomically
 from tinygrad_course.nn import Module
 from tinygrad_course.training import History
 
@@ -80,7 +80,7 @@ def save(path: PathLike, model: Module, *, history: History | None = None,
     """
     from tinygrad_course import __version__
 
-    path = Path(path).expanduser()
+    path = expanded(path)
     if isinstance(classes, str) or not all(isinstance(name, str) for name in classes or ()):
         raise InputError(f"classes is {classes!r}: expected a list of names, such as ['non-cat', 'cat']")
     fields = None if history is None else asdict(history)
@@ -159,7 +159,7 @@ def load(path: PathLike) -> Checkpoint:
     Raises FileNotFoundError where there is no file; PermissionError where it cannot be read; InputError where
     it is damaged or no checkpoint, and for a model that the course does not have: see `load_into`.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     contents = _read(path)
     # Only the course's own classes: a file must not be able to have other code imported and called.
     models = importlib.import_module(COURSE_MODELS)
@@ -184,7 +184,7 @@ def load_into(path: PathLike, model: Module) -> Checkpoint:
     Raises what `load` raises, and InputError where names or shapes differ, or where the model's dtype would
     round the values. The model is then as it was before.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     contents = _read(path)
     for name, parameter in model.named_parameters():
         saved = contents.parameters.get(name)

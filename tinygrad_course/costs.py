@@ -28,7 +28,8 @@ def binary_cross_entropy(y_hat: Any, Y: Any, reduction: str = "mean", fused: boo
     if fused and A.op is ops.sigmoid:
         return apply(ops.binary_cross_entropy, A.parents[0], A, Y, reduction=reduction)
     # 0 log 0 is 0: where a label rules a logarithm out, log 1 takes its place.
-    losses = -(Y * np.log(np.where(Y == 0, 1.0, A)) + (1 - Y) * np.log(np.where(Y == 1, 1.0, 1 - A)))
+    losses = -(Y * np.log(np.where(ops.equal(Y, 0), 1.0, A))
+               + (1 - Y) * np.log(np.where(ops.equal(Y, 1), 1.0, 1 - A)))
     return _reduced(losses, reduction)
 
 
@@ -42,7 +43,7 @@ def cross_entropy(y_hat: Any, Y: Any, reduction: str = "mean", fused: bool = Tru
     A, Y = _prepared("cross_entropy", y_hat, Y, reduction)
     if fused and A.op is ops.softmax and A.params["axis"] in (0, -A.ndim, (0,)):
         return apply(ops.cross_entropy, A.parents[0], A, Y, reduction=reduction)
-    return _reduced(-(Y * np.log(np.where(Y == 0, 1.0, A))), reduction)
+    return _reduced(-(Y * np.log(np.where(ops.equal(Y, 0), 1.0, A))), reduction)
 
 
 def mean_squared_error(y_hat: Any, Y: Any, reduction: str = "mean") -> Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.files import expanded
 from tinygrad_course.pictures import image_to_column, read_image
 
 Pixels = NDArray[np.uint8]
@@ -136,7 +137,7 @@ def _files_to_read(path: PathLike | None) -> list[Path]:
         if path == "":
             raise InputError("the environment variable TGC_DATA is empty; expected a folder or a file: "
                              "set it, or unset it")
-    where = cache_dir() if path is None else Path(path).expanduser()
+    where = cache_dir() if path is None else expanded(path)
     if where.is_file():
         return [where]
     if path is not None and not where.exists():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_course.data import TEST_FILE, TRAIN_FILE, cache_dir
+from tinygrad_course.files import expanded
 
 # Folders in public repositories, pinned to a commit; the second is asked for what the first does not give.
 SOURCES = (
@@ -34,7 +35,7 @@ def fetch(folder: str | os.PathLike[str] | None = None, *, sources: Sequence[str
 
     Raises OSError, in one line, when no source gives a file or the folder cannot be written.
     """
-    where = cache_dir() if folder is None else Path(folder).expanduser()
+    where = cache_dir() if folder is None else expanded(folder)
     try:
         where.mkdir(parents=True, exist_ok=True)
     except OSError as error:

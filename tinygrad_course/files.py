@@ -24,6 +24,17 @@ _ADVICE = {
 }
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with `~` as the home folder. Raises InputError for an empty one, and the home of nobody."""
+    if not os.fspath(path):
+        raise InputError("the name of the file or folder is empty: give one")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"{os.fspath(path)}: there is no such user; write ./{os.fspath(path)} for a name that "
+                         "begins so") from None
+
+
 @contextmanager
 def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary file to write; it takes the place of `path` when the `with` block ends.
@@ -37,9 +48,7 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises InputError where `path` is a folder or a device; PermissionError where it or its folder cannot be
     written; FileNotFoundError where the folder is missing; OSError where the disk is full. All in one line.
     """
-    if not os.fspath(path):
-        raise InputError("the file to write has an empty name: give it one")
-    target = Path(os.path.realpath(Path(path).expanduser()))
+    target = Path(os.path.realpath(expanded(path)))
     with _errors_explained(target):
         mode = _mode_of(target)
     # Replacing needs no permission to write the old file, but whoever protected it wants it to stay.

@@ -18,7 +18,7 @@ from tinygrad_course.tensor import Tensor, apply
 __all__ = [
     "J_1", "J_CE", "LeakyReLU", "Linear", "Module", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh",
     "binary_cross_entropy", "cross_entropy", "he", "leaky_relu", "mean_squared_error", "relu", "sigmoid", "small",
-    "softmax", "softplus", "sqrt", "tanh", "xavier", "zeros",
+    "softmax", "softplus", "sqrt", "summary", "tanh", "xavier", "zeros",
 ]
 
 # ---------------------------------------------------------------------------------------------- activations
@@ -171,7 +171,8 @@ class Linear(Module):
             raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
                              f"n_in={n_in!r}, n_out={n_out!r}")
         number = "" if layer is None else str(layer)
-        self.W = Tensor(init(n_out, n_in, np.random if random is None else random), requires_grad=True, name=f"W{number}", dtype=dtype)
+        W = init(n_out, n_in, np.random if random is None else random)
+        self.W = Tensor(W, requires_grad=True, name=f"W{number}", dtype=dtype)
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)
 
     def forward(self, X: Any) -> Tensor:
@@ -231,6 +232,12 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.modules))})"
+
+
+def summary(model: Module, m: int) -> None:
+    """Print the course's shape table of a model for m examples, with the number of parameters."""
+    from tinygrad_course.summary import shape_table
+    print(shape_table(model, m))
 
 
 def course_names(layers: Iterable[Linear]) -> Iterator[tuple[str, Tensor]]:

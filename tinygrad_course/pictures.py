@@ -2,13 +2,13 @@
 
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.files import expanded
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -32,7 +32,7 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
         raise InputError('reading an image needs Pillow: pip install "tinygrad_course[plots]"') from error
     if num_px < 1:
         raise InputError(f"num_px is {num_px}; expected at least 1")
-    file = Path(path).expanduser()
+    file = expanded(path)
     if not file.exists():
         raise FileNotFoundError(f"{file}: no such file")
     if not file.is_file():

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_course.files import replace_atomically
+from tinygrad_course.errors import InputError
+from tinygrad_course.files import expanded, replace_atomically
 
 NUM_PX = 64
 # Of the seeds tried, one on which logistic regression does about as well as on the course's photographs.
@@ -435,19 +436,30 @@ OTHERS: tuple[Callable[[Canvas, Random], None], ...] = (
 
 # --- the file -------------------------------------------------------------------------------------
 
+def _is_stand_in(file: Path) -> bool:
+    import h5py
+    try:
+        with h5py.File(file, "r") as found:
+            return bool(found.attrs.get("stand_in", False))
+    except OSError:
+        return False
+
+
 def write_stand_in(path: str | os.PathLike[str], seed: int = SEED) -> Path:
     """Write the stand-in images as HDF5, in the course's five datasets, and return the file's path.
 
     `path` is a file ending in .h5 or .hdf5, or a folder (made if need be) that gets a data.h5. The file
-    appears whole or not at all, and an older one stays whole until then. Raises OSError, in one line, if it
-    cannot be written.
+    appears whole or not at all, and older stand-ins stay whole until then. Raises OSError, in one line, if it
+    cannot be written, and InputError where another file is there, which is left alone.
     """
     import h5py
 
-    file = Path(path).expanduser()
+    file = expanded(path)
     if file.suffix.lower() not in (".h5", ".hdf5"):
         file = file / "data.h5"
     names = ("train_set_x", "train_set_y", "test_set_x", "test_set_y")
+    if file.exists() and not _is_stand_in(file):
+        raise InputError(f"{file}: there are images that are not stand-ins: give another place")
     # Made in memory first: what then can fail on the disk is plain writing, with plain errors.
     memory = io.BytesIO()
     with h5py.File(memory, "w") as made:

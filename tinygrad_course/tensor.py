@@ -54,8 +54,8 @@ class Tensor:
     Raises InputError for data that are no numbers, and where integers require a gradient.
     """
 
-    __slots__ = ("_data", "requires_grad", "name", "grad", "op", "parents", "params", "inputs", "_user", "_differentiated",
-                 "__weakref__")
+    __slots__ = ("_data", "requires_grad", "name", "grad", "op", "parents", "params", "inputs",
+                 "_user", "_differentiated", "__weakref__")
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None, dtype: Any = None):
         self._data = _numbers(data, dtype)

@@ -103,7 +103,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
                 if callback is not None:
                     callback(i, model, value)
             if print_cost is not None and i % print_cost == 0:
-                print(f"Cost after iteration {i}: {value:f}")
+                print(f"Cost after iteration {i}: {value:{'f' if abs(value) < 1e9 else 'g'}}")
             before = [parameter._data for parameter in parameters]
             optimizer.step(parameters)
             history.iterations = i + 1
