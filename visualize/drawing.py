@@ -114,9 +114,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     def _raster(self, form: str, dark: bool, scale: float = 2.0) -> bytes:
         if self._is_changed():
             return self._by_graphviz(form)
-        from tinygrad_course.visualize import raster
-        if raster.is_available():
-            return raster.to_bytes(self.scene, form, DARK if dark else LIGHT, scale)
+        from tinygrad_course.visualize.raster import is_available, to_bytes
+        if is_available():
+            return to_bytes(self.scene, form, DARK if dark else LIGHT, scale)
         try:
             return self._by_graphviz(form)
         except InputError:

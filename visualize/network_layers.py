@@ -135,7 +135,8 @@ def _watched(events: list[_Event], model: Module) -> Iterator[None]:
     before = mode.now.recording, mode.now.check
     mode.now.recording, mode.now.check = False, note
     try:
-        yield
+        with np.errstate(all="ignore"):  # weights may be NaN
+            yield
     finally:
         mode.now.recording, mode.now.check = before
         np.random.set_state(random)

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinygrad_course.visualize.network_layers import Layer, Network
 from tinygrad_course.visualize.scene import Curve, Group, Item, Line, Run, Scene, Shape, Text, line_width, text_width
 
 MARGIN = 16.0
-SMALL = 9.0         # sizes of text: parameters on edges
+SMALL = 10.0        # sizes of text: parameters on edges
 NORMAL = 12.0       # units and captions
+TITLE = 16.0
 ASCENT = 0.97       # of a line with a superscript, in sizes: how far it reaches above its baseline
 DESCENT = 0.36      # and with a subscript, below
 NAMES = {"relu": "Relu", "leaky_relu": "Leaky Relu", "log_softmax": "log softmax"}  # Relu: as the course heads it
@@ -30,6 +31,7 @@ class Node:
     height: float
     shape: str
     tooltip: str = ""
+    beside: str = ""  # a label outside of it: its bias
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Edge:
     tail: str
     head: str
     label: str = ""
-    colour: str = ""
-    width: float | None = None
+    colour: str = ""  # of its weight
+    width: float = 1.0
 
 
 @dataclass
@@ -59,8 +61,11 @@ class Figure:
         self.edges.append(edge)
         self.between.append(Group([curve], f"{edge.tail}-{edge.head}", tooltip))
 
-    def scene(self, width: float, height: float, title: str, description: str) -> Scene:
-        return Scene(width, height, title, description, [*self.behind, *self.between, *self.front])
+    def shift(self, dx: float) -> None:
+        """Move everything to the right."""
+        for plane in (self.behind, self.between, self.front):
+            plane[:] = [_shifted(item, dx) for item in plane]
+        self.nodes = [replace(node, x=node.x + dx) for node in self.nodes]
 
 
 # ---------------------------------------------------------------------------------------------------- what is drawn
@@ -128,7 +133,7 @@ def counted(n: int, what: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    return f"{float(value):.3g}"
+    return f"{float(value) + 0.0:.3g}"  # + 0.0: no "-0"
 
 
 # ------------------------------------------------------------------------------------------------------ its shapes
@@ -143,9 +148,9 @@ def radius_for(line: Line, size: float, value: str = "") -> float:
     """Of a circle that holds a label, and below it a value."""
     width, height = line_width(line, size), (ASCENT + DESCENT) * size
     if not value:
-        return math.hypot(width / 2, height / 2) + 1.5
-    low = text_width(value, SMALL + 1)
-    return max(math.hypot(width / 2, height - 1), math.hypot(low / 2, SMALL + 2)) + 1.5
+        return math.hypot(width / 2, height / 2) + 2.5
+    low = text_width(value, SMALL)
+    return max(math.hypot(width / 2, height - 1), math.hypot(low / 2, SMALL + 1)) + 2.5
 
 
 def label_items(line: Line, x: float, y: float, size: float, value: str = "") -> list[Item]:
@@ -153,7 +158,7 @@ def label_items(line: Line, x: float, y: float, size: float, value: str = "") ->
     if not value:
         return [Text(x, baseline(y, size), line, size)]
     return [Text(x, y - 1 - DESCENT * size + 2, line, size),
-            Text(x, y + SMALL + 1.5, [Run(value)], SMALL + 1, colour="muted")]
+            Text(x, y + SMALL + 0.5, [Run(value)], SMALL, colour="muted")]
 
 
 def dots(x: float, y: float, vertical: bool = True) -> list[Item]:
@@ -167,3 +172,44 @@ def on_circle(x: float, y: float, radius: float, towards: tuple[float, float]) -
     dx, dy = towards[0] - x, towards[1] - y
     length = math.hypot(dx, dy) or 1.0
     return x + dx / length * radius, y + dy / length * radius
+
+
+# ------------------------------------------------------------------------------------------------------ the whole
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `draw_network` was asked for, with the defaults of its style filled in."""
+
+    activations: bool
+    parameters: bool
+    weights: bool
+    limit: int
+    layer_limit: int
+    title: str
+
+
+def finished(figure: Figure, ends: tuple[float, float], height: float, network: Network, options: Options,
+             what: str) -> Scene:
+    """The scene of a figure that reaches from x = ends[0] to ends[1], with its title, in the middle of the paper."""
+    drawn = ends[1] - ends[0]
+    width = max(drawn, min(text_width(options.title, TITLE, True), 720.0)) + 2 * MARGIN
+    figure.shift((width - drawn) / 2 - ends[0])
+    if options.title:
+        figure.front.append(Text(width / 2, MARGIN + 14.0, [Run(options.title)], TITLE, bold=True,
+                                 limit=width - 2 * MARGIN))
+    sizes = [str(network.units(l)) if l is not None else "..." for l in shown(len(network.layers) + 1, 12)]
+    names = [layer.activation for layer in network.layers[:12]]
+    known = all(name is not None for name in names)
+    told = f", activations {', '.join(name or 'unnamed' for name in names)}" if known else ""
+    return Scene(width, height, options.title or f"{network.name} {'-'.join(sizes)}",
+                 f"{what}; {counted(network.inputs, 'input')}, {counted(len(network.layers), 'layer')}{told}",
+                 [*figure.behind, *figure.between, *figure.front], "placed by tinygrad_course")
+
+
+def _shifted(item: Item, dx: float) -> Item:
+    if isinstance(item, Group):
+        return replace(item, items=[_shifted(child, dx) for child in item.items])
+    if isinstance(item, Curve):
+        return replace(item, points=[(x + dx, y) for x, y in item.points])
+    return replace(item, x=item.x + dx)

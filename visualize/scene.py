@@ -5,8 +5,9 @@ down. Colours are names of a role, such as "ink" or "parameter"; a palette says 
 """
 from __future__ import annotations
 
+import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,26 @@ DARK: Mapping[str, str] = {
     "parameter": "#5c4512", "input": "#173f5c", "step": "#15181c", "operation": "#2b3037", "cost": "#5f2c17",
     "gradient": "#1c4630", "warning": "#fb923c", "error": "#f87171", "positive": "#56b4e9", "negative": "#e69f00",
 }
+
+
+def colour(palette: Mapping[str, str], name: str) -> str:
+    """How a palette shows a colour: a role, "role@0.35" (35 % of the role over the paper) or a colour as it is."""
+    role, _, part = name.partition("@")
+    full = palette.get(role, role)
+    if not part:
+        return full
+    share = min(1.0, max(0.0, float(part)))
+    paper = palette["paper"]
+    if full[:1] == paper[:1] == "#" and len(full) == len(paper) == 7:
+        mixed = (round(share * int(full[i:i + 2], 16) + (1 - share) * int(paper[i:i + 2], 16)) for i in (1, 3, 5))
+        return "#" + "".join(f"{value:02x}" for value in mixed)
+    return f"color-mix(in srgb, {full} {share * 100:.0f}%, {paper})"  # such as var(--ink), which only browsers know
+
+
+def clean(text: str) -> str:
+    """One line without control characters, lone surrogates and what else XML cannot hold."""
+    return "".join(" " if letter in "\t\n\r" else "�" if unicodedata.category(letter) in ("Cc", "Cs")
+                   or letter in "\ufffe\uffff\u2028\u2029" else letter for letter in text)
 
 
 @dataclass(frozen=True)
@@ -54,7 +75,7 @@ class Text:
 class Shape:
     """A rectangle (with round corners of `radius`) or an ellipse that fills width x height around its centre."""
 
-    kind: str  # "rectangle", "ellipse", "hexagon", "note"
+    kind: str  # "rectangle", "ellipse", or one that `corners` knows
     x: float
     y: float
     width: float
@@ -64,6 +85,37 @@ class Shape:
     stroke_width: float = 1.0
     radius: float = 0.0
     dashed: bool = False
+
+
+def corners(shape: Shape) -> list[tuple[float, float]]:
+    """The corners of a shape with straight sides, clockwise."""
+    x, y, w, h = shape.x, shape.y, shape.width / 2, shape.height / 2
+    cut = min(h, w, 10.0) if shape.kind != "octagon" else min(h * 0.6, w * 0.6, 10.0)
+    points = {
+        "hexagon": [(-w, 0.0), (cut - w, -h), (w - cut, -h), (w, 0.0), (w - cut, h), (cut - w, h)],
+        "octagon": [(-w, cut - h), (cut - w, -h), (w - cut, -h), (w, cut - h), (w, h - cut), (w - cut, h),
+                    (cut - w, h), (-w, h - cut)],
+        "parallelogram": [(cut - w, -h), (w, -h), (w - cut, h), (-w, h)],
+        "note": [(-w, -h), (w - cut, -h), (w, cut - h), (w, h), (-w, h)],
+        "diamond": [(-w, 0.0), (0.0, -h), (w, 0.0), (0.0, h)],
+        "triangle": [(-w, h), (0.0, -h), (w, h)],
+        "rectangle": [(-w, -h), (w, -h), (w, h), (-w, h)],
+    }[shape.kind]
+    return [(x + a, y + b) for a, b in points]
+
+
+def is_within(shape: Shape, x: float, y: float) -> bool:
+    """Whether a point is within a shape, or on its outline."""
+    a, b = abs(x - shape.x), abs(y - shape.y)
+    if shape.kind == "ellipse":
+        return (2 * a / shape.width) ** 2 + (2 * b / shape.height) ** 2 <= 1
+    if shape.kind == "rectangle":
+        radius = shape.radius
+        over = max(0.0, a - shape.width / 2 + radius), max(0.0, b - shape.height / 2 + radius)
+        return math.hypot(*over) <= radius or not radius and over == (0.0, 0.0)
+    points = corners(shape)
+    return all((x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) >= 0
+               for (x1, y1), (x2, y2) in zip(points, [*points[1:], points[0]]))
 
 
 @dataclass(frozen=True)
@@ -150,9 +202,25 @@ def line_width(line: Line, size: float, bold: bool = False) -> float:
     return sum(run_width(run, size, bold) for run in line)
 
 
+def placed_letters(text: Text) -> Iterator[tuple[str, float, float, float, float]]:
+    """The pieces of a line, with its sub- and superscripts: letters, x of their start, baseline, size and width."""
+    size, bold = text.size, text.bold
+    line = text.line if text.limit is None else shortened(text.line, size, text.limit, bold)
+    width = line_width(line, size, bold)
+    x = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
+    for run in line:
+        letters = text_width(run.text, size, bold)
+        yield run.text, x, text.y, size, letters
+        for script, shift in ((run.sub, SUBSCRIPT), (run.sup, -SUPERSCRIPT)):
+            if script:
+                yield (script, x + letters + size * 0.06, text.y + shift * size, size * SCRIPT,
+                       text_width(script, size * SCRIPT, bold))
+        x += run_width(run, size, bold)
+
+
 def shortened(line: Line, size: float, limit: float, bold: bool = False) -> Line:
     """The line, cut and closed with an ellipsis where it is wider than `limit`."""
-    if line_width(line, size, bold) <= limit:
+    if line_width(line, size, bold) <= limit + 0.01:  # it may have been reckoned as exactly as wide
         return line
     kept: list[Run] = []
     room = limit - text_width("…", size, bold)

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 import base64
-import io
+import struct
+import zlib
 from collections.abc import Mapping
+from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from tinygrad_course.visualize.scene import (
-    LIGHT, SCRIPT, SUBSCRIPT, SUPERSCRIPT, Curve, Group, Item, Picture, Scene, Shape, Text, line_width, run_width,
-    shortened, text_width)
+    LIGHT, Curve, Item, Picture, Scene, Shape, Text, clean, colour, corners, placed_letters)
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
@@ -37,26 +38,15 @@ def _item(item: Item, palette: Mapping[str, str]) -> str:
         return _curve(item, palette)
     if isinstance(item, Picture):
         return _picture(item)
-    identifier = f" id={quoteattr(_clean(item.identifier))}" if item.identifier else ""
+    identifier = f" id={quoteattr(clean(item.identifier))}" if item.identifier else ""
     tooltip = f"<title>{_escape(item.tooltip)}</title>" if item.tooltip else ""
     return f"<g{identifier}>{tooltip}" + "\n".join(_item(child, palette) for child in item.items) + "</g>"
 
 
 def _text(text: Text, palette: Mapping[str, str]) -> str:
-    size, bold = text.size, text.bold
-    line = text.line if text.limit is None else shortened(text.line, size, text.limit, bold)
-    width = line_width(line, size, bold)
-    x = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
-    style = (' font-weight="bold"' if bold else "") + (' font-style="italic"' if text.italic else "")
-    parts = []
-    for run in line:
-        letters = text_width(run.text, size, bold)
-        parts.append(_letters(run.text, x, text.y, size, letters))
-        for script, shift in ((run.sub, SUBSCRIPT), (run.sup, -SUPERSCRIPT)):
-            parts.append(_letters(script, x + letters + size * 0.06, text.y + shift * size, size * SCRIPT,
-                                  text_width(script, size * SCRIPT, bold)))
-        x += run_width(run, size, bold)
-    return f'<g fill="{palette[text.colour]}"{style}>' + "".join(parts) + "</g>"
+    style = (' font-weight="bold"' if text.bold else "") + (' font-style="italic"' if text.italic else "")
+    letters = "".join(_letters(*placed) for placed in placed_letters(text))
+    return f'<g fill="{colour(palette, text.colour)}"{style}>{letters}</g>' if letters else ""
 
 
 def _letters(letters: str, x: float, y: float, size: float, width: float) -> str:
@@ -67,32 +57,30 @@ def _letters(letters: str, x: float, y: float, size: float, width: float) -> str
 
 
 def _shape(shape: Shape, palette: Mapping[str, str]) -> str:
-    style = (f'fill="{palette.get(shape.fill, shape.fill)}" stroke="{palette.get(shape.stroke, shape.stroke)}" '
+    style = (f'fill="{colour(palette, shape.fill)}" stroke="{colour(palette, shape.stroke)}" '
              f'stroke-width="{_number(shape.stroke_width)}"' + (' stroke-dasharray="4 3"' if shape.dashed else ""))
     x, y, w, h = shape.x, shape.y, shape.width, shape.height
     if shape.kind == "ellipse":
         return (f'<ellipse cx="{_number(x)}" cy="{_number(y)}" rx="{_number(w / 2)}" ry="{_number(h / 2)}" '
                 f'{style}/>')
-    if shape.kind == "hexagon":
-        cut = min(h / 2, 10.0)
-        points = [(x - w / 2, y), (x - w / 2 + cut, y - h / 2), (x + w / 2 - cut, y - h / 2), (x + w / 2, y),
-                  (x + w / 2 - cut, y + h / 2), (x - w / 2 + cut, y + h / 2)]
-        return f'<polygon points="{" ".join(f"{_number(a)},{_number(b)}" for a, b in points)}" {style}/>'
+    if shape.kind != "rectangle":
+        points = " ".join(f"{_number(a)},{_number(b)}" for a, b in corners(shape))
+        return f'<polygon points="{points}" stroke-linejoin="round" {style}/>'
     return (f'<rect x="{_number(x - w / 2)}" y="{_number(y - h / 2)}" width="{_number(w)}" height="{_number(h)}" '
             f'rx="{_number(shape.radius)}" {style}/>')
 
 
 def _curve(curve: Curve, palette: Mapping[str, str]) -> str:
-    colour = palette.get(curve.colour, curve.colour)
+    stroke = colour(palette, curve.colour)
     points = [(_number(x), _number(y)) for x, y in curve.points]
     path = f"M{points[0][0]},{points[0][1]}" + ("C" if curve.bezier else "L") + " ".join(
         f"{x},{y}" for x, y in points[1:])
     dashes = ' stroke-dasharray="4 3"' if curve.dashed else ""
-    drawn = f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{_number(curve.width)}"{dashes}/>'
+    drawn = f'<path d="{path}" fill="none" stroke="{stroke}" stroke-width="{_number(curve.width)}"{dashes}/>'
     if not curve.arrow:
         return drawn
     head = " ".join(f"{_number(x)},{_number(y)}" for x, y in arrow_head(curve))
-    return drawn + f'<polygon points="{head}" fill="{colour}"/>'
+    return drawn + f'<polygon points="{head}" fill="{stroke}"/>'
 
 
 def arrow_head(curve: Curve) -> list[tuple[float, float]]:
@@ -107,23 +95,28 @@ def arrow_head(curve: Curve) -> list[tuple[float, float]]:
 
 
 def _picture(picture: Picture) -> str:
-    from PIL import Image  # of the extra [plots]: only pictures with pictures in them need it
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(picture.pixels, dtype=np.uint8)).save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
+    data = base64.b64encode(png(picture.pixels)).decode()
     return (f'<image x="{_number(picture.x - picture.width / 2)}" y="{_number(picture.y - picture.height / 2)}" '
             f'width="{_number(picture.width)}" height="{_number(picture.height)}" preserveAspectRatio="none" '
             f'style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>')
 
 
+def png(pixels: Any) -> bytes:
+    """A PNG file's bytes of an array (height, width, 3) of bytes."""
+    array = np.ascontiguousarray(pixels, dtype=np.uint8)
+    height, width, _ = array.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with 0: it is not filtered
+    rows[:, 1:] = array.reshape(height, 3 * width)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows.tobytes())) + chunk(b"IEND", b""))
+
+
 def _escape(text: str) -> str:
-    return escape(_clean(text))
-
-
-def _clean(text: str) -> str:
-    """Without the control characters and lone surrogates that XML cannot hold."""
-    return "".join(c if c in "\t\n" or ord(c) >= 32 and not 0xD800 <= ord(c) <= 0xDFFF
-                   and ord(c) not in (0xFFFE, 0xFFFF) else "�" for c in text)
+    return escape(clean(text))
 
 
 def _number(value: float) -> str:
