@@ -31,8 +31,8 @@ LAYERS = """
     models course reproduce visualize
     cli __main__
 """.split()
-# Methods of Tensor that are one line and a pointer to the file that does the work, which builds on Tensor.
-UPWARDS_IN_FUNCTIONS = {("tensor", "autodiff"), ("tensor", "protocols")}
+# Methods of Tensor, and nn.summary, that are one line and a pointer to the file that does the work, which builds on Tensor.
+UPWARDS_IN_FUNCTIONS = {("tensor", "autodiff"), ("tensor", "protocols"), ("nn", "summary")}
 
 HEAVY = ["h5py", "graphviz", "matplotlib", "sklearn", "scipy", "click", "rich", "llvmlite", "PIL", "pooch",
          "platformdirs", "requests", "tqdm"]
@@ -69,7 +69,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None:
-    expected = {f"{name.replace('.', '/')}.py" for name in source_files()} | {"tinygrad_course/py.typed"}
+    expected = {f"{name.replace('.', '/')}.py" for name in source_files()} | {
+        "tinygrad_course/py.typed", "tinygrad_course/visualize/report.html"}
     found = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
     assert {name for name in found if ".dist-info/" not in name} == expected
     assert {name.split("/")[0].split("-")[0] for name in found} == {"tinygrad_course"}

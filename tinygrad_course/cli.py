@@ -1,19 +1,32 @@
 """The command `tgc`. Each command is thin: it reads its arguments, calls the library and prints."""
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
+import numpy as np
 
 import tinygrad_course
 from tinygrad_course import course, data
 from tinygrad_course.errors import InputError
+
+INTERRUPTED = 130  # the exit status of programs that end by Ctrl-C
+
+
+def path(name: str) -> str:
+    """A file or folder that was given; the `~` of a home folder is expanded, as no shell does in `--save=~/m.h5`."""
+    expanded = os.path.expanduser(name)
+    if not expanded:
+        raise click.BadParameter("the name is empty")
+    if expanded.startswith("~"):
+        raise click.BadParameter(f"{name}: there is no such user; a name that begins so is written ./{name}")
+    return expanded
+
 
 MODEL = click.Choice(list(course.EXERCISES))
 
@@ -21,8 +34,10 @@ MODEL = click.Choice(list(course.EXERCISES))
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `tgc`: exit status 0 for success, 1 where results are not as they should be, 2 for bad input.
 
-    Whatever a user can mend is one line on standard error, never a traceback.
+    Whatever a user can mend is one line on standard error, never a traceback. After Ctrl-C the status is 130.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # each line at once, also into a pipe; any file name can be printed
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         status = tgc.main(arguments, prog_name="tgc", standalone_mode=False)
         sys.stdout.flush()
@@ -30,21 +45,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         _fail(error.format_message())
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(1)
     except (InputError, OSError) as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("tgc: interrupted", err=True)
-        sys.exit(130)
+        print("tgc: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def _fail(message: str) -> None:
-    click.echo("tgc: " + " ".join(message.split()), err=True)
+    print("tgc: " + " ".join(line.strip() for line in message.splitlines()), file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # the disk is full: Python would try again and complain at the end
+        _discard_output()
     sys.exit(2)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Commands(click.Group):
+    """A group of commands: without one it prints its help."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        return super().parse_args(context, arguments or ["--help"])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(tinygrad_course.__version__, prog_name="tgc", message="%(prog)s %(version)s")
 def tgc() -> None:
     """Train the models of the course "Neural Networks and Deep Learning" by automatic differentiation."""
@@ -52,129 +82,140 @@ def tgc() -> None:
 
 @tgc.command()
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL]...")
-@click.option("--data", "folder", type=click.Path(), help="Folder or file with the course's images.")
-@click.option("--out", type=click.Path(), help="Folder for the trained models and results.json.")
+@click.option("--data", "folder", type=path, help="Folder or file with the course's images.")
+@click.option("--out", type=path, help="Folder for the trained models and results.json.")
 def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> int:
-    """Train the course's models and hold every printed number beside the course's.
+    """Train the course's models, every number beside the course's.
 
-    MODEL is one of: logistic, planar, two-layer, four-layer; all of them by default. The exit status is 0 if
+    MODEL is one of: logistic, planar, two-layer, four-layer; all of them by default. Without the course's images,
+    which `tgc data fetch` downloads, stand-ins are used and there is nothing to compare with. The exit status is 0 if
     everything that can match does, else 1.
     """
     from tinygrad_course import reproduce as reproduction
 
-    chosen = [course.EXERCISES[name] for name in models or course.EXERCISES]
-    target = _new_folder(out)
+    chosen = [course.EXERCISES[name] for name in dict.fromkeys(models or course.EXERCISES)]
     images = None
-    if any(exercise.images for exercise in chosen):
+    if folder is not None or any(exercise.images for exercise in chosen):
         images = _images(folder)
-        if not images.is_course_data:
-            click.echo(_without_course_column(images))
+    target = None if out is None else _new_folder(Path(out), [*(f"{e.name}.h5" for e in chosen), "results.json"])
+    if images is not None and not images.is_course_data:
+        print(_without_course_column(images))
 
-    results = [reproduction.run(exercise, images, click.echo) for exercise in chosen]
+    results = []
+    for exercise in chosen:
+        results.append(result := reproduction.run(exercise, images))
+        if target is not None:  # at once, for those who do not wait for the last model
+            _save(target / f"{exercise.name}.h5", result.model, result.history, images if exercise.images else None)
+            reproduction.write_results(target / "results.json", results)
     if target is not None:
-        for result in results:
-            _save(target / f"{result.exercise.name}.h5", result.model, result.history,
-                  images if result.exercise.images else None)
-        reproduction.write_results(target / "results.json", results)
-        click.echo(f"\nmodels and results.json written to {target}")
+        print(f"\nmodels and results.json written to {target}")
     different = [result.exercise.name for result in results if result.mismatches()]
-    click.echo("\n" + (f"not as in the course: {', '.join(different)}" if different else
-                       "everything that can match the course does"))
+    print(f"\nnot as in the course: {', '.join(different)}" if different else
+          "\neverything that can match the course does")
     return 1 if different else 0
 
 
 @tgc.command()
-@click.argument("model", type=MODEL)
-@click.option("--data", "source", help="Folder or file with images; for planar, the name of a set of points.")
+@click.argument("model", type=MODEL, metavar="MODEL")
+@click.option("--data", "source", type=path, help="Folder or file with images; for planar, the name of a set.")
 @click.option("--iterations", type=int, help="Number of updates; by default the course's.")
 @click.option("--learning-rate", type=float, help="By default the course's.")
-@click.option("--seed", type=int, help="For the initial weights; by default the course's.")
-@click.option("--save", "file", type=click.Path(), help="Write the trained model to this HDF5 file.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="For the initial weights; by default the course's.")
+@click.option("--save", "file", type=path, help="Write the trained model to this HDF5 file.")
 def train(model: str, source: str | None, iterations: int | None, learning_rate: float | None, seed: int | None,
-          file: str | None) -> None:
-    """Train one model: logistic, planar, two-layer or four-layer."""
-    from tinygrad_course.summary import summary
+          file: str | None) -> int:
+    """Train one model.
+
+    MODEL is one of: logistic, planar, two-layer, four-layer. planar is trained on points in the plane: flower,
+    noisy_circles, noisy_moons, blobs or gaussian_quantiles; the others on images. Ctrl-C ends training: what was
+    trained until then is tested and saved, and the exit status is 130.
+    """
+    from tinygrad_course.nn import summary
     from tinygrad_course.training import accuracy, fit
 
     exercise = course.EXERCISES[model]
-    if file is not None:
-        _writable(Path(file))
-    images = _images(source) if exercise.images else None
-    parts: dict[str, tuple[Any, Any]]
-    if images is not None:
-        if images.stand_in:
-            click.echo(_without_course_column(images))
-        parts = {"train": (images.X_train, images.Y_train), "test": (images.X_test, images.Y_test)}
-    else:
-        parts = {"train": data.planar(source or "flower")}
-    X, Y = parts["train"]
     if seed is not None and model == "logistic":
         raise InputError("--seed has no meaning for logistic: its weights start at zero")
+    target = None if file is None else _writable(Path(file))
+    images = _images(source) if exercise.images else None
+    if images is None:
+        parts = {"train": data.planar("flower" if source is None else source)}
+    else:
+        parts = {"train": (images.X_train, images.Y_train), "test": (images.X_test, images.Y_test)}
+        if images.stand_in:
+            print(_without_course_column(images))
+    X, Y = parts["train"]
     network = exercise.make(X.shape[0], **({} if seed is None else {"seed": seed}))
-    click.echo(summary(network, X.shape[1]))
+    summary(network, X.shape[1])
     history = fit(network, X, Y, iterations=exercise.iterations if iterations is None else iterations,
-                  learning_rate=learning_rate or exercise.learning_rate if learning_rate is None else learning_rate,
+                  learning_rate=exercise.learning_rate if learning_rate is None else learning_rate,
                   print_cost=exercise.print_every)
     if history.stopped:
-        click.echo(history.stopped)
+        print(history.stopped)
     for part, (examples, labels) in parts.items():
-        click.echo(f"{part} accuracy: {accuracy(network, examples, labels) * 100:.2f} %")
-    if file is not None:
-        _save(Path(file), network, history, images)
-        click.echo(f"saved to {file}")
+        print(f"{part} accuracy: {accuracy(network, examples, labels) * 100:.2f} %")
+    if target is not None:
+        _save(target, network, history, images)
+        print(f"saved to {target}")
+    return INTERRUPTED if history.stopped else 0
 
 
 @tgc.command()
-@click.argument("file", type=click.Path())
-@click.argument("images", nargs=-1, required=True, type=click.Path())
+@click.argument("file", type=path)
+@click.argument("images", nargs=-1, required=True, type=path, metavar="IMAGE...")
 def predict(file: str, images: tuple[str, ...]) -> None:
-    """Classify image files with the model in FILE, as `tgc train --save` or `tgc reproduce --out` wrote it."""
-    from tinygrad_course import checkpoint
+    """Classify image files with a trained model.
+
+    FILE holds the model, as `tgc train --save` or `tgc reproduce --out` wrote it.
+    """
+    from tinygrad_course import checkpoint, training
 
     loaded = checkpoint.load(file)
     num_px = loaded.preprocessing.get("num_px")
-    if num_px is None:
-        raise InputError(f"{file} holds a model for points in the plane, which cannot classify images")
-    columns = [data.image_to_column(image, num_px) for image in images]
-    for image, column in zip(images, columns):
-        y_hat = loaded.model(column).item()
-        click.echo(f"{image}: {loaded.classes[int(y_hat > 0.5)]} (y_hat = {y_hat:.4f})")
+    if not isinstance(num_px, int):
+        raise InputError(f"{file} holds a model that was not trained on images: it cannot classify them")
+    for image, column in [(image, data.image_to_column(image, num_px)) for image in images]:
+        label = training.predict(loaded.model, column).item()
+        name = loaded.classes[label] if label < len(loaded.classes) else f"class {label}"
+        y_hat = ", ".join(f"{value:.4f}" for value in loaded.model(column).numpy().ravel())
+        print(f"{image}: {name} (y_hat = {y_hat})")
 
 
-@tgc.group(name="data")
+@tgc.group(name="data", cls=Commands)
 def data_commands() -> None:
-    """The course's images: download them, draw stand-ins, or look at what is there."""
+    """The course's images: download, draw stand-ins, or look."""
 
 
 @data_commands.command()
-@click.option("--to", "folder", type=click.Path(), help="Where to put them; by default the user's cache folder.")
+@click.option("--to", "folder", type=path, help="Where to put them; by default the user's cache folder.")
 def fetch(folder: str | None) -> None:
-    """Download the course's two image files, 3 MB, checked against their sha256 sums."""
+    """Download the course's images: 3 MB, checked by sha256."""
     from tinygrad_course.fetch import fetch as download
-    click.echo(f"the course's images are in {download(folder)}")
+    print(f"the course's images are in {download(folder)}")
 
 
 @data_commands.command()
-@click.argument("path", required=False, type=click.Path())
-def make(path: str | None) -> None:
-    """Draw stand-in images and write them to PATH, a folder or a .h5 file; by default the user's cache folder."""
+@click.argument("target", required=False, type=path, metavar="[PATH]")
+def make(target: str | None) -> None:
+    """Draw stand-in images and write them to PATH.
+
+    PATH is a folder or a .h5 file; by default the user's cache folder, where they are found without --data.
+    """
     from tinygrad_course.standin import write_stand_in
-    if path is None:
-        data.cache_dir().mkdir(parents=True, exist_ok=True)
-    click.echo(f"stand-in images written to {write_stand_in(path or data.cache_dir())}")
+    print(f"stand-in images written to {write_stand_in(data.cache_dir() if target is None else target)}")
 
 
 @data_commands.command()
-@click.option("--data", "folder", type=click.Path(), help="Folder or file with images.")
+@click.option("--data", "folder", type=path, help="Folder or file with images.")
 def info(folder: str | None) -> None:
     """Say which images are used, and what is in them."""
     images = _images(folder)
     kind = "the course's own" if images.is_course_data else "stand-ins" if images.stand_in else "not the course's"
-    table = Table("", "images", *images.classes, title=f"{images.source}: {kind}", title_justify="left")
+    print(f"{images.source}\n{kind}; {images.num_px} x {images.num_px} pixels, n_x = {images.X_train.shape[0]}\n")
+    print("  ".join(["     ", "images", *images.classes]))
     for part, Y in (("train", images.Y_train), ("test", images.Y_test)):
-        table.add_row(part, str(Y.size), *(str(int((Y == label).sum())) for label in range(len(images.classes))))
-    table.caption = f"{images.num_px} x {images.num_px} pixels, n_x = {images.X_train.shape[0]}"
-    Console().print(table)
+        counts = [f"{np.sum(Y == label):>{len(name)}}" for label, name in enumerate(images.classes)]
+        print("  ".join([f"{part:<5}", f"{Y.size:>6}", *counts]))
 
 
 def _images(folder: str | None) -> data.Dataset:
@@ -194,24 +235,25 @@ def _without_course_column(images: data.Dataset) -> str:
             "get its images with `tgc data fetch`, or give --data")
 
 
-def _new_folder(path: str | None) -> Path | None:
-    """The folder, made if need be, before anything is trained in vain."""
-    if path is None:
-        return None
-    folder = Path(path)
+def _new_folder(folder: Path, names: Iterable[str]) -> Path:
+    """The folder, made if need be, in which these files can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
-    return _writable(folder / "results.json").parent
+        raise InputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
+    for name in names:
+        _writable(folder / name)
+    return folder
 
 
 def _writable(file: Path) -> Path:
     """Refuse a file that cannot be written before hours are spent on what should go into it."""
     if not file.parent.is_dir():
-        raise InputError(f"{file} cannot be written: there is no folder {file.parent}")
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise InputError(f"{file} cannot be written")
+        raise InputError(f"{file}: cannot be written: there is no folder {file.parent}: make it, or choose another one")
+    if file.is_dir():
+        raise InputError(f"{file}: this is a folder: give the name of a file in it")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise InputError(f"{file}: cannot be written: choose another place, or change the permissions")
     return file
 
 

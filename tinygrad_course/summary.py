@@ -10,31 +10,38 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Linear, Module
 
 
-def summary(model: Module, m: int) -> None:
-    """Print `shape_table(model, m)`."""
-    print(shape_table(model, m))
-
-
 def shape_table(model: Module, m: int) -> str:
-    """The course's shape table for m examples, and the number of parameters, layer by layer and in all.
+    """The course's shape table for m examples and, below it, the number of parameters, layer by layer and in all.
 
-    Layers are the model's `Linear` modules in the order of definition, or a pair of parameters w, b.
     Raises InputError where m is not a positive whole number.
     """
     if not isinstance(m, (int, np.integer)) or m < 1:
         raise InputError(f"m is {m!r}: the number of examples is needed, a positive whole number")
-    rows = [["", "shape of W", "shape of b", "linear step", "shape of activation"]]
-    sizes = {id(parameter): parameter.size for parameter in model.parameters()}
-    total, counts = sum(sizes.values()), []
-    for number, (W, b, step, units) in enumerate(_linear_steps(model), start=1):
-        rows.append([f"Layer {number}", str(W.shape), str(b.shape), step, str((units, m))])
-        counts.append(str(sizes.pop(id(W), 0) + sizes.pop(id(b), 0)))  # a shared parameter counts once
-    if counts and sizes:
-        counts.append(f"{sum(sizes.values())} outside the layers")
+    rows = summary_rows(model, m)
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
     return "\n".join([type(model).__name__, *(lines if len(lines) > 1 else ["no linear layers"]),
-                      "parameters: " + (f"{' + '.join(counts)} = " if len(counts) > 1 else "") + str(total)])
+                      f"parameters: {_counts(model)}"])
+
+
+def summary_rows(model: Module, m: int) -> list[list[str]]:
+    """The cells of the shape table: its heading, and a row for each layer.
+
+    Layers are the model's `Linear` modules in the order of definition, or a pair of parameters w, b.
+    """
+    return [["", "shape of W", "shape of b", "linear step", "shape of activation"]] + [
+        [f"Layer {number}", str(W.shape), str(b.shape), step, str((units, m))]
+        for number, (W, b, step, units) in enumerate(_linear_steps(model), start=1)]
+
+
+def _counts(model: Module) -> str:
+    """The numbers of parameters as a sum, such as "12 + 5 = 17"; a shared one counts where it comes first."""
+    sizes = {id(parameter): parameter.size for parameter in model.parameters()}
+    total = sum(sizes.values())
+    counts = [str(sizes.pop(id(W), 0) + sizes.pop(id(b), 0)) for W, b, _, _ in _linear_steps(model)]
+    if counts and sizes:
+        counts.append(f"{sum(sizes.values())} outside the layers")
+    return f"{' + '.join(counts)} = {total}" if len(counts) > 1 else str(total)
 
 
 def _linear_steps(model: Module) -> Iterator[tuple[Any, Any, str, int]]:
