@@ -83,7 +83,7 @@ def tgc() -> None:
 @tgc.command()
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL]...")
 @click.option("--data", "folder", type=path, help="Folder or file with the course's images.")
-@click.option("--out", type=path, help="Folder for the trained models and results.json.")
+@click.option("--out", type=path, help="Folder for a report, index.html, the trained models and results.json.")
 def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> int:
     """Train the course's models, every number beside the course's.
 
@@ -93,11 +93,14 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
     """
     from tinygrad_course import reproduce as reproduction
 
+    if out is not None:
+        from tinygrad_course.visualize.report import write_report  # what it needs is missing? Say so before training
     chosen = [course.EXERCISES[name] for name in dict.fromkeys(models or course.EXERCISES)]
     images = None
     if folder is not None or any(exercise.images for exercise in chosen):
         images = _images(folder)
-    target = None if out is None else _new_folder(Path(out), [*(f"{e.name}.h5" for e in chosen), "results.json"])
+    target = None if out is None else _new_folder(Path(out), [*(f"{e.name}.h5" for e in chosen), "results.json",
+                                                           "index.html"])
     if images is not None and not images.is_course_data:
         print(_without_course_column(images))
 
@@ -108,7 +111,7 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
             _save(target / f"{exercise.name}.h5", result.model, result.history, images if exercise.images else None)
             reproduction.write_results(target / "results.json", results)
     if target is not None:
-        print(f"\nmodels and results.json written to {target}")
+        print(f"\nreport: {write_report(target, results, images)}, with the trained models and results.json beside it")
     different = [result.exercise.name for result in results if result.mismatches()]
     print(f"\nnot as in the course: {', '.join(different)}" if different else
           "\neverything that can match the course does")
@@ -181,6 +184,41 @@ def predict(file: str, images: tuple[str, ...]) -> None:
         print(f"{image}: {name} (y_hat = {y_hat})")
 
 
+@tgc.command()
+@click.argument("model", metavar="MODEL|CHECKPOINT")
+@click.option("--style", type=click.Choice(["graph", "backward", "comprehensive", "simplified", "blocks"]),
+              default="simplified", show_default=True, help="What to draw.")
+@click.option("--out", type=path, help="The file, .svg, .png, .pdf or .dot; by default MODEL-STYLE.svg.")
+def draw(model: str, style: str, out: str | None) -> None:
+    """Draw one picture of a model.
+
+    MODEL is one of: logistic, planar, two-layer, four-layer; or the file of a trained model. graph is the graph of
+    recorded operations, backward that of the backward pass beside it; the others are pictures of the network.
+    """
+    from tinygrad_course.visualize import draw_model
+
+    drawing = draw_model(_model(model), style)
+    file = drawing.write(out or f"{Path(model).stem}-{style}.svg")
+    print(f"{file}: {drawing.layout_used}")
+
+
+@tgc.command()
+@click.argument("model", metavar="MODEL|CHECKPOINT")
+@click.option("--form", type=click.Choice(["text", "unicode", "latex", "html", "source"]), default="text",
+              show_default=True, help="source is NumPy code that computes the gradients.")
+@click.option("--spelled-out", is_flag=True, help="Write the derivatives of the activations out.")
+def derive(model: str, form: str, spelled_out: bool) -> None:
+    """Print a model's equations, derived from its graph.
+
+    MODEL is one of: logistic, planar, two-layer, four-layer; or the file of a trained model.
+    """
+    from tinygrad_course.equations import derive as derived
+
+    equations = derived(_model(model), spelled_out=spelled_out)
+    print({"text": equations.text, "unicode": lambda: equations.text(unicode=True), "latex": equations.latex,
+           "html": equations.html, "source": equations.source}[form]())
+
+
 @tgc.group(name="data", cls=Commands)
 def data_commands() -> None:
     """The course's images: download, draw stand-ins, or look."""
@@ -216,6 +254,17 @@ def info(folder: str | None) -> None:
     for part, Y in (("train", images.Y_train), ("test", images.Y_test)):
         counts = [f"{np.sum(Y == label):>{len(name)}}" for label, name in enumerate(images.classes)]
         print("  ".join([f"{part:<5}", f"{Y.size:>6}", *counts]))
+
+
+def _model(name: str) -> Any:
+    """A model of the course as it starts, or a trained one from a file."""
+    if name in course.EXERCISES:
+        exercise = course.EXERCISES[name]
+        return exercise.make(12288 if exercise.images else 2)
+    if not Path(name).exists():
+        raise InputError(f"{name} is neither a model, {', '.join(course.EXERCISES)}, nor a file")
+    from tinygrad_course import checkpoint
+    return checkpoint.load(name).model
 
 
 def _images(folder: str | None) -> data.Dataset:

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Linear, Module
+from tinygrad_course.tensor import Tensor
 
 
 def shape_table(model: Module, m: int) -> str:
@@ -30,29 +31,40 @@ def summary_rows(model: Module, m: int) -> list[list[str]]:
     Layers are the model's `Linear` modules in the order of definition, or a pair of parameters w, b.
     """
     return [["", "shape of W", "shape of b", "linear step", "shape of activation"]] + [
-        [f"Layer {number}", str(W.shape), str(b.shape), step, str((units, m))]
-        for number, (W, b, step, units) in enumerate(_linear_steps(model), start=1)]
+        [f"Layer {number}", str(step.W.shape), str(step.b.shape), step.formula, str((step.units, m))]
+        for number, step in enumerate(linear_steps(model), start=1)]
 
 
 def _counts(model: Module) -> str:
     """The numbers of parameters as a sum, such as "12 + 5 = 17"; a shared one counts where it comes first."""
     sizes = {id(parameter): parameter.size for parameter in model.parameters()}
     total = sum(sizes.values())
-    counts = [str(sizes.pop(id(W), 0) + sizes.pop(id(b), 0)) for W, b, _, _ in _linear_steps(model)]
+    counts = [str(sizes.pop(id(step.W), 0) + sizes.pop(id(step.b), 0)) for step in linear_steps(model)]
     if counts and sizes:
         counts.append(f"{sum(sizes.values())} outside the layers")
     return f"{' + '.join(counts)} = {total}" if len(counts) > 1 else str(total)
 
 
-def _linear_steps(model: Module) -> Iterator[tuple[Any, Any, str, int]]:
-    """W, b, the formula and the number of units of each layer."""
+class LinearStep(NamedTuple):
+    """A layer's parameters, its formula, and how many inputs and units it has."""
+
+    W: Tensor
+    b: Tensor
+    formula: str
+    inputs: int
+    units: int
+
+
+def linear_steps(model: Module) -> Iterator[LinearStep]:
+    """The linear step of each layer, in the order of definition."""
     linear = list(_linear_modules(model, set()))
     for number, layer in enumerate(linear, start=1):
         inputs = "X" if number == 1 else f"A[{number - 1}]"
-        yield layer.W, layer.b, f"Z[{number}] = W[{number}] {inputs} + b[{number}]", layer.W.shape[0]
+        units, n_in = layer.W.shape
+        yield LinearStep(layer.W, layer.b, f"Z[{number}] = W[{number}] {inputs} + b[{number}]", n_in, units)
     parameters = dict(model.named_parameters())
     if not linear and set(parameters) == {"w", "b"}:
-        yield parameters["w"], parameters["b"], "z = w^T X + b", parameters["w"].shape[1]
+        yield LinearStep(parameters["w"], parameters["b"], "z = w^T X + b", *parameters["w"].shape)
 
 
 def _linear_modules(value: Any, seen: set[int]) -> Iterator[Linear]:

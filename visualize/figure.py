@@ -60,7 +60,7 @@ class Plot(Figure):
             temporary.write_bytes(content)
 
     def rendered(self, kind: str) -> bytes:
-        """The file's content; kind is png, svg or pdf. The same figure gives the same bytes."""
+        """The file's content; kind is png, svg or pdf. It holds no date: the same figure made anew gives the same."""
         metadata: dict[str, str | None] = {"Title": self.title}
         if kind == "pdf":
             metadata |= {"Subject": self.alt, "CreationDate": None}

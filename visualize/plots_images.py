@@ -10,8 +10,10 @@ import numpy as np
 
 from tinygrad_course import data
 from tinygrad_course.errors import InputError
+from tinygrad_course.nn import Module
 from tinygrad_course.visualize.style import (
-    BLUE, MUTED, VERMILION, clean, draws, listed, new_plot, predicted_classes, probabilities, whole_number, words)
+    BLUE, MUTED, VERMILION, counted, draws, listed, new_plot, predicted_classes, probabilities, shortened,
+    whole_number, words)
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.figure import Plot
@@ -39,7 +41,7 @@ def plot_weights(model: Any, num_px: int = 64, most: int = 24) -> Plot:
     rows = -(-shown // columns)
     few = f", the first {shown} of {len(W)} units" if shown < len(W) else ""
     plot = new_plot(f"Weights of the first layer, {name} of {type(model).__name__}{few}",
-                    max(6.4, 2.9 * columns), 1.35 * rows + (2.1 if shown > 1 else 2.6))
+                    max(7.2, 2.9 * columns), 1.45 * rows + (1.0 if shown > 1 else 1.65))
     scale = LinearSegmentedColormap.from_list("weights", [VERMILION, "#ffffff", BLUE])
     panels = plot.subplots(rows, columns, squeeze=False).ravel()
     for number, axes in enumerate(panels):
@@ -59,7 +61,7 @@ def plot_weights(model: Any, num_px: int = 64, most: int = 24) -> Plot:
     plot.supylabel(f"row of pixels, 0 to {num_px - 1}", fontsize=10)
     bar = plot.colorbar(image, ax=list(panels), location="right", shrink=0.9 if rows > 1 else 0.8, aspect=12 * rows)
     bar.set_label("weight")
-    plot.alt = (f"The weights {name} of the {shown} units of the first layer{' that are drawn' if few else ''}, as "
+    plot.alt = (f"The weights {name} of the first layer{few}, drawn as {counted(shown, 'strip')} of three "
                 f"pictures of {num_px} x {num_px} pixels for red, green and blue each. Blue is a positive weight, "
                 f"orange a negative one, white none. They range from {units.min():.3g} to {units.max():.3g}.")
     return plot
@@ -108,7 +110,7 @@ def plot_mislabelled(model: Any, dataset: data.Dataset, part: str = "test", most
         plot.text(0.5, 0.5, f"All {m} {kind} images are classified correctly.", ha="center", va="center", fontsize=11)
     plot.supxlabel(f"column of pixels, 0 to {dataset.num_px - 1}", fontsize=10)
     plot.supylabel(f"row of pixels, 0 to {dataset.num_px - 1}", fontsize=10)
-    plot.alt = clean(f"{len(wrong)} of {m} {kind} images are mislabelled by {type(model).__name__}. {'; '.join(said)}.")
+    plot.alt = f"{len(wrong)} of {m} {kind} images are mislabelled by {type(model).__name__}. {'; '.join(said)}."
     return plot
 
 
@@ -128,7 +130,7 @@ def plot_picture(model: Any, path: str | os.PathLike[str], classes: Sequence[str
     chance, name = _chance(y_hat[:, 0], k), words(Path(path).name, 32)
     width, height = _size_upright(path)
 
-    plot = new_plot(f"{Path(path).name}: {classes[k]}, probability {chance}", 7.6, 4.4)
+    plot = new_plot(f"{shortened(Path(path).name, 32)}: {shortened(classes[k], 20)}, probability {chance}", 7.6, 4.4)
     left, right = plot.subplots(1, 2)
     # Read as a large square and stretched back: so all kinds of files are read, and refused, in one place.
     left.imshow(data.read_image(path, 480), extent=(0, width, height, 0), interpolation="antialiased")
@@ -140,14 +142,15 @@ def plot_picture(model: Any, path: str | os.PathLike[str], classes: Sequence[str
         axes.set_ylabel("row of pixels")
         axes.locator_params(nbins=4, integer=True)
     others = [f"{classes[j]} {_chance(y_hat[:, 0], j)}" for j in range(max(2, len(y_hat)))]
-    plot.alt = clean(f"The picture {Path(path).name}, {width} x {height} pixels, beside the {num_px} x {num_px} pixels "
-                     f"that {type(model).__name__} sees of it. Predicted class: {classes[k]}. Probabilities: "
-                     f"{listed(others)}.")
+    plot.alt = (f"The picture {Path(path).name}, {width} x {height} pixels, beside the {num_px} x {num_px} pixels that "
+                f"{type(model).__name__} sees of it. Predicted class: {classes[k]}. Probabilities: {listed(others)}.")
     return plot
 
 
 def _first_weights(model: Any, num_px: int) -> tuple[str, Any]:
     """The name and a copy, (units, num_px * num_px * 3), of the weights of the first layer."""
+    if not isinstance(model, Module):
+        raise InputError(f"model is {type(model).__name__}; expected a Module, which has named_parameters()")
     n_x = num_px * num_px * 3
     pixels = f"images of {num_px} x {num_px} pixels in red, green and blue have {n_x} inputs"
     for name, parameter in model.named_parameters():

@@ -11,7 +11,8 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.training import check_data, fit
 from tinygrad_course.visualize.style import (
-    CLASS_COLOURS, CLASS_MARKS, INK, draws, legend, listed, new_plot, predicted_classes, probabilities, whole_number)
+    CLASS_COLOURS, CLASS_MARKS, INK, counted, draws, legend, listed, new_plot, predicted_classes, probabilities,
+    whole_number)
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.figure import Plot
@@ -28,10 +29,10 @@ def plot_decision_boundary(model: Any, X: Any, Y: Any, resolution: int = 500) ->
     resolution: the model is evaluated on resolution x resolution points, all at once.
     Raises InputError for points that are not in the plane, and for a model or labels that do not fit them.
     """
-    resolution = whole_number("resolution", resolution, 2, 5000)
+    resolution = whole_number("resolution", resolution, 2, 2000)
     X, labels, n_classes = _checked_points(model, X, Y)
     correct = float(np.mean(predicted_classes(probabilities(model, X)) == labels))
-    plot = new_plot(f"Decision boundary of {type(model).__name__}, accuracy {_percent(correct)}", 6, 5.4)
+    plot = new_plot(f"Decision boundary of {type(model).__name__}, accuracy {_percent(correct)}", 5.8, 5.8)
     axes = plot.subplots()
     handles = _draw_boundary(axes, model, X, labels, n_classes, resolution)
     axes.set_xlabel("$x_1$")
@@ -87,24 +88,24 @@ def plot_hidden_sizes(X: Any, Y: Any, sizes: Sequence[int] = (1, 2, 3, 4, 5, 20,
         raise InputError("there are no hidden layer sizes to draw; give sizes=(1, 2, 3), for instance")
     columns = min(4, len(models) + 1)
     rows = -(-(len(models) + 1) // columns)  # one place more, for the legend
-    plot = new_plot("Decision boundaries by size of the hidden layer", max(5.4, 2.7 * columns), 2.6 * rows + 0.6)
+    plot = new_plot("Decision boundaries and accuracy by size of the hidden layer", max(6.4, 2.7 * columns),
+                    2.6 * rows + 0.6)
     panels = plot.subplots(rows, columns, squeeze=False).ravel()
     found = []
     for axes, (size, model) in zip(panels, models.items()):
         points, labels, n_classes = _checked_points(model, X, Y)
         correct = float(np.mean(predicted_classes(probabilities(model, points)) == labels))
         handles = _draw_boundary(axes, model, points, labels, n_classes, PANEL_RESOLUTION, small=True)
-        units = f"{size} unit{'' if size == 1 else 's'}"
+        units = counted(size, "unit")
         axes.set_title(f"{units}: {_percent(correct)}")
         axes.set_xlabel("$x_1$")
         axes.set_ylabel("$x_2$")
         found.append(f"{units} {_percent(correct)}")
     for axes in panels[len(models):]:
         axes.set_axis_off()
-    legend(panels[-1], handles, [*_class_names(n_classes), "boundary"][:len(handles)], loc="center", fontsize=11,
-           title="% of points\nclassified correctly", title_fontsize=10)
-    plot.alt = (f"{len(models)} pictures of the same {points.shape[1]} points in the plane, each with the decision "
-                f"boundary of a network of another hidden layer size. Accuracies: {listed(found)}.")
+    legend(panels[-1], handles, [*_class_names(n_classes), "boundary"][:len(handles)], loc="center", fontsize=11)
+    plot.alt = (f"{counted(len(models), 'picture')} of the same {points.shape[1]} points in the plane, each with the "
+                f"decision boundary of a network of another hidden layer size. Accuracies: {listed(found)}.")
     return plot
 
 
@@ -112,11 +113,12 @@ def plot_hidden_sizes(X: Any, Y: Any, sizes: Sequence[int] = (1, 2, 3, 4, 5, 20,
 
 def _checked_points(model: Any, X: Any, Y: Any) -> tuple[Any, Any, int]:
     """X (2, m), labels (m,) as whole numbers, and the number of classes."""
-    points, Y = check_data(X, Y, binary=False, dtype=_dtype_of(model))
+    points, _ = check_data(X, X, binary=False, dtype=_dtype_of(model))
     if points.ndim != 2 or points.shape[0] != 2:
         turned = " Examples are columns here; did you mean X.T?" if points.shape[-1] == 2 else ""
-        raise InputError(f"X is {points.shape}; a decision boundary needs points in the plane, (2, m): two numbers for "
-                         f"each example.{turned}")
+        raise InputError(f"X is {points.shape}; a decision boundary needs points in the plane, (2, m): two numbers "
+                         f"for each example.{turned}")
+    points, Y = check_data(points, Y, binary=False, dtype=points.dtype)
     if np.abs(points).max() > 1e30:
         raise InputError(f"X holds {np.abs(points).max():g}, too large to draw; scale it first")
     try:
@@ -147,7 +149,13 @@ def _limits(X: Any) -> Any:
     low, high = X.min(axis=1).astype(np.float64), X.max(axis=1).astype(np.float64)
     room = 0.12 * (high - low)
     room = np.where(room > 1e-9 * np.maximum(np.abs(low), np.abs(high)), room, np.maximum(np.abs(low), 1.0) * 0.1)
-    return np.stack([low - room, high + room], axis=1)
+    low, high = low - room, high + room
+    # A square: lengths along both axes are comparable, where that leaves enough room for the points.
+    span = high - low
+    if span.max() < 2.5 * span.min():
+        middle = (low + high) / 2
+        low, high = middle - span.max() / 2, middle + span.max() / 2
+    return np.stack([low, high], axis=1)
 
 
 def _percent(share: float) -> str:
@@ -184,15 +192,17 @@ def _draw_boundary(axes: Any, model: Any, X: Any, labels: Any, n_classes: int, r
     axes.imshow(tints.round().astype(np.uint8)[regions], extent=(left - dx, right + dx, bottom - dy, top + dy),
                 origin="lower", interpolation="nearest", aspect="auto")
     there = np.unique(regions)
+    lines = []
     for k in there if n_classes > 2 else there[1:]:
         # Positive where class k wins. Where there are only two classes, one line says it all.
         margin = y_hat[0] - 0.5 if y_hat.shape[0] == 1 else y_hat[k] - np.delete(y_hat, k, axis=0).max(axis=0)
         if margin.min() < 0 < margin.max():
             axes.contour(x_1, x_2, margin.reshape(resolution, resolution), levels=[0.0], colors=INK,
                          linewidths=0.9 if small else 1.3)
+            lines = [Line2D([], [], color=INK, linewidth=1.3)]
     handles = _draw_points(axes, X, labels, n_classes, small)
     _set_limits(axes, X)
-    return handles + [Line2D([], [], color=INK, linewidth=1.3)] * (len(there) > 1)
+    return handles + lines
 
 
 def _draw_points(axes: Any, X: Any, labels: Any, n_classes: int, small: bool) -> list[Any]:
@@ -209,9 +219,8 @@ def _colour(k: int) -> str:
 
 
 def _set_limits(axes: Any, X: Any) -> None:
-    """Lengths along both axes are comparable where that leaves room for the picture."""
     (left, right), (bottom, top) = _limits(X)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    if 0.4 < (right - left) / (top - bottom) < 2.5:
-        axes.set_aspect("equal")
+    axes.set_box_aspect(1)
+    axes.locator_params(nbins=5)

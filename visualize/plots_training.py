@@ -11,7 +11,7 @@ from tinygrad_course.course import Exercise, exercise_named
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.training import History
-from tinygrad_course.visualize.style import INK, draws, legend, line_style, new_plot
+from tinygrad_course.visualize.style import INK, counted, draws, legend, line_style, new_plot
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.figure import Plot
@@ -32,10 +32,12 @@ def plot_costs(histories: History | Mapping[str, History] | Sequence[History],
     """
     runs = {name: _checked_series("the cost", name, history.costs, positive=log)
             for name, history in _named(histories).items()}
-    printed = _printed_costs(course, log)
-    single = len(runs) == 1
+    single, many = len(runs) == 1, len(runs) > 6
     last = max(max(series) for series in runs.values())
-    plot = new_plot(f"Cost over {last + 1} iterations" if single else f"Cost of {len(runs)} runs", 7, 4.5)
+    printed = {i: cost for i, cost in _printed_costs(course, log).items() if i <= last}
+    made = max([last + 1] + [history.iterations for history in _named(histories).values()])
+    plot = new_plot(f"Cost over {counted(made, 'iteration')}" if single else f"Cost of {len(runs)} runs",
+                    10 if many else 7, 4.5)
     axes = plot.subplots()
 
     handles = [_draw_line(axes, series, number) for number, series in enumerate(runs.values())]
@@ -44,19 +46,18 @@ def plot_costs(histories: History | Mapping[str, History] | Sequence[History],
         handles += axes.plot(list(printed), list(printed.values()), linestyle="none", marker="o", markersize=8,
                              markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.3, zorder=3)
         labels.append("printed in the course")
-    axes.set_xlabel("iteration")
+    _label_iterations(axes)
     axes.set_ylabel("cost J" + (" (logarithmic scale)" if log else ""))
     axes.grid(True)
-    if log:
-        _log_scale(axes, [*runs.values(), printed])
+    _scale(axes, [*runs.values(), printed], log)
     if not single or printed:
         if single:
             labels[0] = "computed here"
-        legend(axes, handles, labels, loc="best" if len(labels) < 8 else "upper left",
-               bbox_to_anchor=None if len(labels) < 8 else (1.0, 1.0))
+        plot.set_figheight(max(4.5, 0.9 + 0.22 * len(labels)))
+        legend(plot if many else axes, handles, labels, loc="outside right upper" if many else "best")
 
     plot.alt = (f"Curves of the cost against the iteration. {'. '.join(_course_of(*run) for run in runs.items())}."
-                + (f" Rings mark {len(printed)} costs that the course prints." if printed else ""))
+                + (f" Rings mark {counted(len(printed), 'cost')} that the course prints." if printed else ""))
     return plot
 
 
@@ -102,15 +103,15 @@ def plot_gradient_norms(norms: GradientNorms | Mapping[str, Mapping[int, float]]
     plot = new_plot("Size of the gradients of each layer", 7, 4.5)
     axes = plot.subplots()
     handles = [_draw_line(axes, series, number) for number, series in enumerate(layers.values())]
-    axes.set_xlabel("iteration")
+    _label_iterations(axes)
     axes.set_ylabel("norm of the gradient")
     axes.grid(True)
     if values.max() > 0:
         axes.set_ylabel("norm of the gradient (logarithmic scale)")
         if values.min() > 0:
-            _log_scale(axes, list(layers.values()))
+            _scale(axes, list(layers.values()), log=True)
         else:  # a layer without gradient is what one looks for: zero must be on the scale
-            axes.set_yscale("symlog", linthresh=float(values[values > 0].min()))
+            axes.set_yscale("symlog", linthresh=10 ** np.floor(np.log10(values[values > 0].min())))
             axes.set_ylim(bottom=0)
     plot.set_figheight(4.5 + 0.2 * max(0, len(layers) - 4))
     legend(plot, handles, list(layers), loc="outside lower center", ncols=2)
@@ -124,7 +125,7 @@ def plot_gradient_norms(norms: GradientNorms | Mapping[str, Mapping[int, float]]
 def _named(histories: Any) -> dict[str, History]:
     """The runs by name. Raises InputError for none, and for what is no History."""
     if isinstance(histories, History):
-        histories = {"the cost": histories}
+        histories = {"Cost": histories}
     elif isinstance(histories, Sequence) and not isinstance(histories, str):
         names: list[str] = []
         for number, history in enumerate(histories, start=1):
@@ -133,7 +134,8 @@ def _named(histories: Any) -> dict[str, History]:
             names.append(name if name not in names else f"{name} (run {number})")
         histories = dict(zip(names, histories))
     if not isinstance(histories, Mapping):
-        raise InputError(f"histories is {type(histories).__name__}; expected what fit returns, a list or a dict of them")
+        raise InputError(f"histories is {type(histories).__name__}; expected what fit returns, or a list or a dict of "
+                         "that")
     if not histories:
         raise InputError("there is no history to draw: give what fit returned")
     for name, history in histories.items():
@@ -144,7 +146,7 @@ def _named(histories: Any) -> dict[str, History]:
 
 def _checked_series(what: str, name: str, given: Mapping[int, Any], positive: bool = False) -> Series:
     """The numbers by iteration, sorted. Raises InputError for none, and for one that cannot be drawn."""
-    of = "" if name == what else f" of {name!r}"
+    of = "" if name in ("Cost", what) else f" of {name!r}"
     if not given:
         raise InputError(f"the history{of} is empty: {what} was never recorded; train for at least one iteration")
     series = {}
@@ -152,7 +154,8 @@ def _checked_series(what: str, name: str, given: Mapping[int, Any], positive: bo
         try:
             series[iteration] = value = float(given[iteration])
         except (TypeError, ValueError):
-            raise InputError(f"{what}{of} is {given[iteration]!r} at iteration {iteration}; expected a number") from None
+            raise InputError(f"{what}{of} is {given[iteration]!r} at iteration {iteration}; expected a "
+                             "number") from None
         if not np.isfinite(value):
             raise InputError(f"{what}{of} is {value} at iteration {iteration}; expected finite numbers")
         if positive and value <= 0:
@@ -197,14 +200,29 @@ def _draw_line(axes: Any, series: Series, number: int) -> Any:
     return line
 
 
-def _log_scale(axes: Any, all_series: Sequence[Series]) -> None:
-    """A logarithmic scale with plain numbers; matplotlib's own has hardly any below one power of ten."""
+def _label_iterations(axes: Any) -> None:
+    axes.set_xlabel("iteration")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    left, right = axes.get_xlim()
+    if right - left < 1:  # a single iteration
+        middle = round((left + right) / 2)
+        axes.set_xlim(middle - 1, middle + 1)
+
+
+def _scale(axes: Any, all_series: Sequence[Series], log: bool) -> None:
+    """The scale of the numbers. matplotlib's logarithmic one has hardly any ticks below one power of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     values = [value for series in all_series for value in series.values()]
-    ratio = max(values) / min(values)
+    low, high = min(values), max(values)
+    if high - low < 1e-3 * max(abs(low), abs(high)):  # differences in the last digits are not what this plot is for
+        room = 0.1 * (max(abs(low), abs(high)) or 1.0)
+        axes.set_ylim(low - room, high + room)
+    if not log:
+        return
     axes.set_yscale("log")
-    if ratio < 1e3:
-        axes.yaxis.set_major_locator(MaxNLocator(6) if ratio < 3 else LogLocator(subs=(1, 2, 5)))
+    if high < 1e3 * low:
+        few = high < 3 * low
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]) if few else LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

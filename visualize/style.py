@@ -12,10 +12,9 @@ import numpy as np
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.tensor import plain
+from tinygrad_course.visualize.scene import text_width
 
 if TYPE_CHECKING:
-    from matplotlib.text import Text
-
     from tinygrad_course.visualize.figure import Plot
 
 Parameters = ParamSpec("Parameters")
@@ -52,6 +51,7 @@ def draws(function: Callable[Parameters, Plot]) -> Callable[Parameters, Plot]:
         with house_style():
             plot = function(*args, **kwargs)
             _make_letters_drawable(plot)
+        plot.alt = clean(plot.alt)
         return plot
     return drawing
 
@@ -61,8 +61,9 @@ def new_plot(title: str, width: float, height: float) -> Plot:
     from tinygrad_course.visualize.figure import Plot
 
     plot = Plot(figsize=(width, height), layout="constrained")
+    plot.get_layout_engine().set(w_pad=0.1, h_pad=0.1, wspace=0.02, hspace=0.02)  # type: ignore[call-arg, union-attr]
     plot.title = clean(title)
-    # 0.095 inches are a little more than a bold letter of 12 points takes on average.
+    # 0.105 inches are a little more than a bold letter of 12 points takes on average.
     plot.suptitle(textwrap.fill(words(title, 300), max(20, int(width / 0.105))))
     return plot
 
@@ -72,12 +73,20 @@ def clean(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
 
 
+def shortened(text: str, limit: int) -> str:
+    """On one line, no wider than `limit` usual letters."""
+    whole = text = clean(text)
+    letters = min(limit, len(text))
+    while len(text) > limit or letters > 3 and text_width(text, 1.0) > 0.56 * limit:
+        end = letters // 3  # what goes is the middle: names often differ at the end
+        text = f"{whole[:letters - end]}…{whole[len(whole) - end:]}"
+        letters -= 1
+    return text
+
+
 def words(text: str, limit: int) -> str:
-    """Text of a user as matplotlib draws it letter by letter: cut in the middle at `limit`, "$" not taken as a formula."""
-    text = clean(text)
-    if len(text) > limit:
-        text = text[:limit - limit // 3 - 1] + "…" + text[len(text) - limit // 3:]
-    return text.replace("$", r"\$")
+    """Text of a user for matplotlib: `shortened`, and "$" does not begin a formula."""
+    return shortened(text, limit).replace("$", r"\$")
 
 
 def line_style(number: int) -> dict[str, Any]:
@@ -94,6 +103,11 @@ def legend(place: Any, handles: Sequence[Any], labels: Sequence[str], **options:
         text.set_text(words(label, 44))
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 unit", "2 units"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def listed(names: Sequence[str]) -> str:
     """For people: "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
@@ -104,9 +118,11 @@ def probabilities(model: Any, X: Any) -> Any:
 
     Raises InputError where the model does not give one finite column for each example.
     """
+    name = type(model).__name__
+    if not callable(model):
+        raise InputError(f"model is {name}; expected a model, for which model(X) is y_hat")
     with no_grad(), np.errstate(all="ignore"):
         y_hat = np.asarray(plain(model(X)))
-    name = type(model).__name__
     if y_hat.ndim != 2 or y_hat.shape[1] != X.shape[1] or y_hat.shape[0] < 1:
         raise InputError(f"{name} gives {y_hat.shape} for X {X.shape}; expected one column per example, "
                          f"(n_y, {X.shape[1]})")
@@ -156,4 +172,4 @@ def _make_letters_drawable(plot: Plot) -> None:
         useful = [name for name, there in fallbacks.items() if letters & there]
         missing = letters.difference(*(fallbacks[name] for name in useful))
         text.set_fontfamily(["DejaVu Sans", *useful])
-        text.set_text(text.get_text().translate(dict.fromkeys(missing, "\N{WHITE SQUARE}")))
+        text.set_text(text.get_text().translate(dict.fromkeys(missing, "\N{WHITE VERTICAL RECTANGLE}")))

@@ -1,0 +1,213 @@
+"""The forward and the backward pass as the course writes them, derived from a recorded graph.
+
+>>> from tinygrad_course.models import PlanarClassifier
+>>> print(derive(PlanarClassifier()))
+Forward
+Z[1] = W[1] X + b[1]
+A[1] = tanh(Z[1])
+Z[2] = W[2] A[1] + b[2]
+A[2] = sigmoid(Z[2])
+J = -(1/m) np.sum(Y * log(A[2]) + (1 - Y) * log(1 - A[2]))
+<BLANKLINE>
+Backward
+dZ[2] = A[2] - Y
+dW[2] = (1/m) dZ[2] A[1]^T
+db[2] = (1/m) np.sum(dZ[2], axis=1, keepdims=True)
+dZ[1] = W[2]^T dZ[2] * g[1]'(Z[1])
+dW[1] = (1/m) dZ[1] X^T
+db[1] = (1/m) np.sum(dZ[1], axis=1, keepdims=True)
+
+No equation is stored: the VJPs are run on Tensors, so that the backward pass is a graph too; both graphs are read as
+expressions (`graph_equations`), simplified (`simplify`), and written with the names of the course (`notation`).
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.equation_names import Roles, examples, parameter_names
+from tinygrad_course.errors import InputError
+from tinygrad_course.graph_equations import Equation, GraphEquations, Reader, spelled_out
+from tinygrad_course.nn import Module
+from tinygrad_course.notation import UnicodeWriter, Writer
+from tinygrad_course.notation_math import LatexWriter, MathMLWriter, in_latex, in_mathml
+from tinygrad_course.numpy_source import numpy_source
+from tinygrad_course.recording import Recording, check_cost
+from tinygrad_course.tensor import Tensor
+
+CONVENTIONS = ("course", "of_cost")
+PRIMES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
+Parameters = list[tuple[str, Tensor]]
+
+
+class Derivation:
+    """The equations of a cost.
+
+    forward, backward: lists of `Equation`, each with a name and an expression, in the order of computation.
+    inputs: the arrays that the equations start from, by their names: X, Y, other constants, then the parameters.
+    keys: for the name of each parameter in the equations, W[1], its name in the model, W1.
+    """
+
+    def __init__(self, equations: GraphEquations, keys: dict[str, str], spell_out: bool = False):
+        self.forward: list[Equation] = equations.forward
+        self.backward: list[Equation] = equations.backward
+        self.keys = keys
+        self._spelled_out = spell_out
+        self._sizes = equations.reader.sizes
+        arrays = {name: equations.recording.steps[i].data for name, i in equations.leaves.items()}
+        arrays.update(equations.constants)
+        first = [name for name in ("X", "Y") if name in arrays and name not in keys]
+        others = [name for name in arrays if name not in first and name not in keys]
+        self.inputs: dict[str, Any] = {name: arrays[name] for name in [*first, *others, *keys]}
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Derivation: {len(self.forward)} equations forward, {len(self.backward)} backward>"
+
+    def text(self, unicode: bool = False, spelled_out: bool | None = None) -> str:
+        """Plain text, one equation a line.
+
+        unicode: with the signs of mathematics in place of ^T, * and y_hat.
+        spelled_out: with g'(Z) replaced by what it is; by default as `derive` was told.
+        """
+        writer = UnicodeWriter(self._sizes) if unicode else Writer(self._sizes)
+        forward, backward = ([writer.equation(equation.name, equation.expression) for equation in equations]
+                             for equations in self._equations(spelled_out))
+        return "\n".join(["Forward", *forward, "", "Backward", *backward])
+
+    def latex(self, spelled_out: bool | None = None) -> str:
+        """LaTeX: two `align*` environments, for which the package amsmath is needed."""
+        return in_latex(*self._equations(spelled_out), LatexWriter(self._sizes))
+
+    def html(self, spelled_out: bool | None = None) -> str:
+        """HTML with MathML, which browsers and notebooks show as it is; it needs no script and no other file."""
+        return in_mathml(*self._equations(spelled_out), MathMLWriter(self._sizes))
+
+    def source(self) -> str:
+        """A NumPy function `gradients(X, Y, W1, b1, ...)` that returns the gradients of the parameters in a dict.
+
+        Its arguments are `inputs`, in that order; the keys are the names of the parameters in the model.
+        """
+        return numpy_source(self.forward, self.backward, {name: array.shape for name, array in self.inputs.items()},
+                            self.keys, self._sizes)
+
+    def _equations(self, spell_out: bool | None) -> tuple[Sequence[Equation], Sequence[Equation]]:
+        if not (self._spelled_out if spell_out is None else spell_out):
+            return self.forward, self.backward
+        return self.forward, [Equation(equation.name, spelled_out(equation.expression), equation.of)
+                              for equation in self.backward]
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+    def _repr_latex_(self) -> str:
+        return f"$\\begin{{aligned}}{in_latex(*self._equations(None), LatexWriter(self._sizes), bare=True)}" \
+               "\\end{aligned}$"
+
+
+def derive(what: Module | Tensor, X: Any = None, Y: Any = None, *,
+           cost: Callable[[Any, Any], Tensor] | None = None, convention: str = "course",
+           spelled_out: bool = False) -> Derivation:
+    """The equations of the forward and the backward pass, of a model's cost or of any recorded cost.
+
+    A model is run on data made up for the purpose, twice, with different numbers of examples: what differs between
+    the two depends on m. Given X and Y, or the Tensor of a cost, the equations are those of that very graph. A divisor
+    that equals the size of the last axis of Y, or of X where there is no Y, is then written as m, unless another axis
+    has that size too.
+
+    what: a `Module`, or the Tensor of a cost.
+    X, Y: data for a model that takes no real numbers, or labels of its own kind.
+    cost: a function of y_hat and Y, for a model that defines none.
+    convention: "course": dZ is m times the derivative of J with respect to Z, so that dZ[L] = A[L] - Y, and the factor
+        1/m stands in the gradients of the parameters only; "of_cost": every dT is the derivative of J.
+    spelled_out: write (1 - A[1]^2) and the like for g[1]'(Z[1]).
+
+    Logistic regression has one layer, so its Z, A, w and b carry no number, and dZ has a name as in every other
+    network: `dZ = A - Y`, `dw = (1/m) X dZ^T`, `db = (1/m) np.sum(dZ)` is the course's dJ/dw = (1/m) X (A - Y)^T and
+    dJ/db = (1/m) sum_i (a^(i) - y^(i)). Labels of several classes are taken to be one-hot, where they are.
+
+    Raises InputError for what has no graph or no parameters, and for a cost that is no single number.
+    """
+    if convention not in CONVENTIONS:
+        raise InputError(f"convention {convention!r} is unknown; there are {' and '.join(CONVENTIONS)}")
+    if isinstance(what, Module):
+        return _of_model(what, X, Y, cost, convention == "course", spelled_out)
+    if X is not None or Y is not None or cost is not None:
+        raise InputError("derive: X, Y and cost belong to a model; the Tensor of a cost has its data already")
+    check_cost(what)
+    return _of_cost(what, None, convention == "course", spelled_out)
+
+
+def _of_cost(cost: Tensor, parameters: Parameters | None, course: bool, spell_out: bool) -> Derivation:
+    """The equations of one recorded graph."""
+    recording = Recording(cost, None if parameters is None else [parameter for _, parameter in parameters])
+    roles, keys = _roles(recording, parameters)
+    reader = Reader(recording, examples(recording, roles))
+    return Derivation(GraphEquations(recording, roles, reader, course), keys, spell_out)
+
+
+def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out: bool) -> Derivation:
+    parameters = list(model.named_parameters())
+    if not parameters:
+        raise InputError(f"{type(model).__name__} has no parameters, so there are no gradients to derive")
+    if (X is None) != (Y is None):
+        raise InputError("derive: give both X and Y, or neither of them")
+    if X is not None:
+        J = _cost(model, X, Y, cost)
+        check_cost(J)
+        return _of_cost(J, parameters, course, spell_out)
+    sizes = {n for _, parameter in parameters for n in parameter.shape}
+    m, other = [prime for prime in PRIMES if prime not in sizes][:2]
+    first, second = (Recording(_on_made_up_data(model, parameters, n, cost), [p for _, p in parameters])
+                     for n in (m, other))
+    roles, keys = _roles(first, parameters)
+    reader = Reader(first, m, second, other)
+    return Derivation(GraphEquations(first, roles, reader, course, second), keys, spell_out)
+
+
+def _roles(recording: Recording, parameters: Parameters | None) -> tuple[Roles, dict[str, str]]:
+    """The names in the equations, and the key of each parameter's name."""
+    if parameters is None:
+        paths: list[str | None] = [recording.sources[i].name for i in recording.parameters]
+        names = dict(zip(recording.parameters, parameter_names(paths)))
+        return Roles(recording, names), {name: path if path is not None and paths.count(path) == 1 else name
+                                         for name, path in zip(names.values(), paths)}
+    places = {id(recording.sources[i]): i for i in recording.parameters}
+    course_names = parameter_names([path for path, _ in parameters])
+    names = {places[id(parameter)]: name for name, (_, parameter) in zip(course_names, parameters)
+             if id(parameter) in places}
+    return Roles(recording, names), {name: path for name, (path, _) in zip(course_names, parameters)}
+
+
+def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
+    J: Tensor = model.cost(X, Y) if cost is None else cost(model(X), Y)
+    return J
+
+
+def _on_made_up_data(model: Module, parameters: Parameters, m: int, cost: Any) -> Tensor:
+    """The cost of m examples; the number of inputs is found by trying the sizes of the parameters."""
+    random = np.random.RandomState(0)
+    tried: dict[tuple[int, int], InputError] = {}
+    for n_x in dict.fromkeys(n for _, parameter in parameters if parameter.ndim for n in parameter.shape[::-1]):
+        X = random.randn(n_x, m).astype(parameters[0][1].dtype)
+        try:
+            y_hat = model(X)
+        except InputError as error:
+            tried[X.shape] = error
+            continue
+        J = _cost(model, X, _labels(y_hat, random), cost)
+        check_cost(J)
+        return J
+    raise InputError(f"{type(model).__name__} takes no made-up X of the shapes {', '.join(map(str, tried)) or 'tried'}"
+                     ". Give data: derive(model, X, Y)" + "".join(f"\n{error}" for error in [*tried.values()][:1]))
+
+
+def _labels(y_hat: Tensor, random: Any) -> Any:
+    """Zeros and ones of the shape of y_hat, (n_y, m): one-hot columns where there are several classes."""
+    if y_hat.ndim != 2 or y_hat.shape[0] == 1:
+        return random.randint(0, 2, y_hat.shape).astype(y_hat.dtype)
+    return np.eye(y_hat.shape[0], dtype=y_hat.dtype)[:, random.randint(0, y_hat.shape[0], y_hat.shape[1])]
