@@ -31,7 +31,7 @@ LAYERS = """
     models course reproduce visualize
     cli __main__
 """.split()
-# Methods of Tensor, and nn.summary, that are one line and a pointer to the file that does the work, which builds on Tensor.
+# Methods of Tensor, and nn.summary: one line and a pointer to the file that does the work, which builds on them.
 UPWARDS_IN_FUNCTIONS = {("tensor", "autodiff"), ("tensor", "protocols"), ("nn", "summary")}
 
 HEAVY = ["h5py", "graphviz", "matplotlib", "sklearn", "scipy", "click", "rich", "llvmlite", "PIL", "pooch",

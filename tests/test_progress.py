@@ -83,7 +83,8 @@ def assert_printed(lines: list[str]) -> None:
 
 @pytest.mark.parametrize("progress", ["default", "off"])
 def test_a_pipe_gets_the_printed_lines_and_nothing_else(progress: str) -> None:
-    run = subprocess.run([sys.executable, "-I", "-W", "error", "-c", TRAINING, progress], capture_output=True, timeout=60)
+    run = subprocess.run([sys.executable, "-I", "-W", "error", "-c", TRAINING, progress], capture_output=True,
+                         timeout=60)
     assert run.stderr == b"" and run.stdout.endswith(b"\ndone\n") and b"\x1b" not in run.stdout
     assert_printed(run.stdout.decode().split("\n")[:-1])
 

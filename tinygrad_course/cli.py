@@ -99,8 +99,8 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
     images = None
     if folder is not None or any(exercise.images for exercise in chosen):
         images = _images(folder)
-    target = None if out is None else _new_folder(Path(out), [*(f"{e.name}.h5" for e in chosen), "results.json",
-                                                           "index.html"])
+    written = [*(f"{exercise.name}.h5" for exercise in chosen), "results.json", "index.html"]
+    target = None if out is None else _new_folder(Path(out), written)
     if images is not None and not images.is_course_data:
         print(_without_course_column(images))
 

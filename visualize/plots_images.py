@@ -95,7 +95,7 @@ def plot_mislabelled(model: Any, dataset: data.Dataset, part: str = "test", most
     panels = plot.subplots(rows, columns, squeeze=False).ravel()
     said = []
     for axes, i in zip(panels, shown):
-        guess, truth = (words(dataset.classes[k], 15) for k in (predicted[i], true[i]))
+        guess, truth = (words(dataset.classes[k], 12) for k in (predicted[i], true[i]))
         chance = _chance(y_hat[:, i], predicted[i])
         axes.imshow(images[i], interpolation="nearest")
         axes.set_title(f"image {i}\npredicted: {guess}\nprobability: {chance}\ntrue: {truth}", fontsize=9,
