@@ -30,7 +30,7 @@ EVERYTHING = Scene(300, 200, "All: <&>", "described", [
          limit=200),
     Text(20, 80, [Run("")]), Curve([(10, 100), (50, 100), (50, 150), (90, 150)], bezier=True, dashed=True),
     Curve([(10, 120), (90, 120), (100, 130)], arrow=False, colour="#ff0000"),
-    Picture(200, 150, 40, 40, PIXELS)], layout="placed by hand")
+    Shape("rectangle", 200, 150, 60, 45), Picture(200, 150, 40, 40, PIXELS)], layout="placed by hand")
 
 
 @pytest.fixture(params=["dot", "no dot"])
@@ -83,7 +83,7 @@ def test_png_shows_what_svg_shows() -> None:
             ("red line", 50, 120, (255, 0, 0))]:
         assert picture[int(2 * y), int(2 * x)] == pytest.approx(np.array(expected), abs=6), name
     # The bold W stands where svg puts it: on its baseline, y = 80, from x = 20.
-    letters = picture[2 * 60:2 * 81, 2 * 18:2 * 40].sum(axis=2) < 300
+    letters = picture[2 * 60:2 * 95, 2 * 18:2 * 34].sum(axis=2) < 300
     rows, columns = np.nonzero(letters)
     assert rows.max() + 2 * 60 == pytest.approx(2 * 80, abs=2)
     assert columns.min() + 2 * 18 == pytest.approx(2 * 20, abs=3)

@@ -3,6 +3,7 @@
 import random
 import re
 import shutil
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -18,7 +19,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.tensor import mode
 from tinygrad_course.visualize import Drawing, draw_graph
-from tinygrad_course.visualize.values import number
+from tinygrad_course.visualize.values import number, thumbnails
 
 X, Y = data.planar()
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|->|[{}\[\];=]|[^\s{}\[\];="]+')
@@ -243,6 +244,7 @@ def test_the_backward_graph_of_the_planar_model(layout: str) -> None:
     assert {name: node["class"] for name, node in dot.nodes.items() if name in forward} == {
         name: node["class"] for name, node in parsed(draw_graph(J)).nodes.items()}
     assert {edge for edge in dot.edges if edge[1] in forward} == set(parsed(draw_graph(J)).edges)
+    assert all(node["style"] == "filled,dashed" for node in dot.nodes.values() if node["class"] == "step-back")
     # The gradients in the picture are those of the closed form.
     for name, gradient in model.closed_form(X, Y).items():
         node = by_name[f"d{name[0]}[{name[1]}]"]
@@ -285,6 +287,18 @@ def test_every_model(model: Any, layout: str) -> None:
         assert {"Z", "ŷ", "J", "X", "Y"} <= set(texts) and type(model).__name__ in " ".join(texts)
 
 
+def test_weights_of_images_are_shown_as_images() -> None:
+    model, X = DeepNetwork([5 * 5 * 3, 8, 1]), np.ones((75, 4))
+    drawing = draw_graph(model, X, values=True)
+    images = list(ElementTree.fromstring(drawing.svg()).iter("{http://www.w3.org/2000/svg}image"))
+    assert len(images) == 6 and "weights of 6 of 8 units:" in svg_texts(drawing)
+    pixels, size = thumbnails(model.layers[0].W.numpy())
+    assert len(pixels) == 6 and pixels[0].shape == (5, 5, 3) and size[0] == size[1]
+    pixels, _ = thumbnails(np.diag([1.0, -1.0, 0.0, np.nan] * 2))
+    assert [tuple(pixels[0][i, i]) for i in range(4)] == [(0, 114, 178), (213, 94, 0), (255, 255, 255), (220, 0, 0)]
+    assert thumbnails(np.ones((2, 3))) == ([], (0.0, 0.0))
+
+
 def test_gradients_of_several_outputs_are_those_that_backward_left() -> None:
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     y = x * 3
@@ -319,6 +333,7 @@ def test_dead_and_saturated_units(layout: str) -> None:
     assert "1 of 3 units saturated" in svg_texts(draw_graph(Z.sigmoid()))
     assert "1 of 3 units saturated" in svg_texts(draw_graph(Z.tanh()))
     assert "saturated: within 0.1 of a limit for every example" in svg_texts(draw_graph(Z.tanh(), saturation=0.1))
+    assert "3 of 3 units saturated" in svg_texts(draw_graph(Z.tanh(), saturation=0.3))
     assert "3 of 3 units saturated" in svg_texts(draw_graph((Z * 3).tanh()))
     assert not any("units" in text for text in svg_texts(draw_graph((Z * 0.1).tanh())))
 
@@ -381,6 +396,31 @@ def test_a_module_called_twice_has_two_clusters() -> None:
     assert {dot.cluster_of[name] for name, node in dot.nodes.items() if node["class"] == "parameter"} == {outermost}
 
 
+def test_what_other_threads_compute_meanwhile_is_not_drawn() -> None:
+    inside, done = threading.Event(), threading.Event()
+
+    class Slow(nn.Module):
+        def forward(self, X: Any) -> Tensor:
+            inside.set()
+            assert done.wait(10)
+            return nn.tanh(X)
+
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, X: Any) -> Tensor:
+            other = threading.Thread(target=Slow(), args=(X,))
+            other.start()
+            assert inside.wait(10)
+            Z = self.layer(X)
+            done.set()
+            other.join()
+            return Z
+    dot = parsed(draw_graph(Model(), X))
+    assert sorted(dot.labels.values()) == ["Linear(n_in=2, n_out=1)", "Model()"]
+
+
 def test_clusters_of_a_graph_that_was_recorded_before() -> None:
     model = PlanarClassifier()
     J = model.cost(X, Y)
@@ -400,6 +440,13 @@ def test_the_model_runs_as_it_was(layout: str) -> None:
     with pytest.raises(RuntimeError):
         draw_graph(Failing(), X)
     assert nn.Module.__call__ is original and mode.now.check is None and mode.now.recording
+
+    class Noisy(nn.Module):
+        def forward(self, X: Any) -> Tensor:
+            return Tensor(np.random.randn(1, 2), requires_grad=True) @ X
+    np.random.seed(3)
+    draw_graph(Noisy(), X)
+    assert np.random.randn() == np.random.RandomState(3).randn()
     with no_grad():
         draw_graph(PlanarClassifier(), X)
         assert not mode.now.recording
@@ -414,6 +461,7 @@ def test_depth() -> None:
         counts[depth] = len(dot.nodes), len(dot.clusters)
     # X and the model; its two parts; X, Linear, tanh and the four boxes of the last Linear; everything
     assert counts == {0: (2, 0), 1: (3, 1), 2: (7, 3), 3: (10, 5), None: (10, 5)}
+    assert "tanh" in {lines(node)[0] for node in parsed(draw_graph(model, X, depth=2)).nodes.values()}
     dot = parsed(draw_graph(model, X, depth=1))
     [(_, first), (then, last)] = dot.edges
     assert first == then and "9 parameters" in lines(dot.nodes[first]) and "4 parameters" in lines(dot.nodes[last])

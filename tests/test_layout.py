@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphviz import Digraph
 
-from tinygrad_course.visualize import dot
+from tinygrad_course.visualize import dot, ordering
 from tinygrad_course.visualize.dot import arranged, dot_label
 from tinygrad_course.visualize.layout import Graph, Placement, Point, place
 from tinygrad_course.visualize.ordering import _crossings, order_layers
@@ -150,7 +151,9 @@ def test_2000_boxes_are_soon_placed(edges: list[tuple[int, int]]) -> None:
     assert len(set(placement.centres)) == 2000
 
 
-def test_the_order_has_fewer_crossings() -> None:
+@pytest.mark.parametrize("few", [0, 1000])
+def test_the_order_has_fewer_crossings(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "FEW", few)
     for seed in range(20):
         r = random.Random(seed)
         layers = [list(range(10 * k, 10 * k + 8)) for k in range(4)]
@@ -223,6 +226,20 @@ def test_without_dot_or_with_a_broken_one(script: str | None, reason: str, tmp_p
     assert placement == place(GRAPH)
 
 
+def test_what_dot_has_started_is_ended_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"#!/bin/sh\n/bin/sleep 60 &\necho $! > {tmp_path}/number\nwait\n"
+    monkeypatch.setenv("PATH", program(tmp_path / "bin", script))
+    monkeypatch.setattr(dot, "SECONDS", 0.3)
+    arranged(GRAPH)
+    number = int((tmp_path / "number").read_text())
+    for _ in range(100):
+        state = Path(f"/proc/{number}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("it still runs")
+
+
 def test_dot_is_not_asked_for_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dot, "_run", lambda *_: pytest.fail("dot was started"))
     boxes = dot.MOST_BOXES + 1
@@ -234,5 +251,8 @@ def test_labels_mean_nothing_to_dot() -> None:
     for text in ("<b>", "a\\nb", "\\N", "\\", 'say "x"', "{a|b}"):
         label = dot_label(text)
         assert "\\\\" in label if "\\" in text else label == text
+        graph = Digraph()
+        graph.node("a", label=label)
+        assert '<b>' not in graph.source or 'label="<b>"' in graph.source
     assert len(dot_label("x" * 10_000)) == dot.LONGEST_NAME
     assert dot_label("a", "b\nc") == "a\\nb c"

@@ -120,6 +120,9 @@ class Builder:
         if used:
             node.labels.append(Label((Run("VJP keeps "), *self._listed(tensor, used)), 8.5, "positive"))
         self._warn(node, tensor, gradient)
+        if len(node.pictures) > 1:
+            units = max(len(node.pictures), min(tensor.shape))
+            node.labels.append(Label((Run(f"weights of {len(node.pictures)} of {units} units:"),), 8.5, "muted"))
         node.tooltip = self._tooltip(tensor, origin, gradient)
         return node
 
