@@ -85,16 +85,17 @@ def measure(steps: dict[str, Step], seconds: float = 4.0) -> dict[str, float]:
 
 def main() -> None:
     images = data.load_images(sys.argv[1]) if len(sys.argv) > 1 else data.stand_in()
+    flat = images.images_train.reshape(len(images.images_train), -1).T / 255  # as the course prepares X
     X, Y = data.planar("flower")
     deep = {"12288-7-1": TwoLayerNetwork(12288, 7, 1), "12288-20-7-5-1": DeepNetwork([12288, 20, 7, 5, 1])}
     rows: dict[str, tuple[Module, Any, Any, float, Step]] = {
         "planar, 4 units": (PlanarClassifier(), X, Y, 1.2, handwritten.planar_step(X, Y, 1.2)),
         "logistic, cats": (LogisticRegression(12288), images.X_train, images.Y_train, 0.005,
-                           handwritten.logistic_step(images.X_train, images.Y_train, 0.005))}
+                           handwritten.logistic_step(flat, images.Y_train, 0.005))}
     for name, model in deep.items():
         weights = [p.numpy() for p in model.parameters()][0::2]
-        rows[f"{name}, cats"] = (model, images.X_train, images.Y_train, 0.0075, handwritten.deep_step(
-            images.X_train, images.Y_train, 0.0075, weights))
+        rows[f"{name}, cats"] = (model, images.X_train, images.Y_train, 0.0075,
+                                 handwritten.deep_step(flat, images.Y_train, 0.0075, weights))
 
     print(f"{'median per training step':26}{'handwritten':>14}{'tinygrad_course':>17}{'ratio':>8}"
           f"{'PyTorch':>12}{'ratio':>8}")
