@@ -26,7 +26,7 @@ LAYERS = """
     errors broadcasting ops tensor protocols autodiff finite_differences
     costs nn summary optim compiler progress training
     files standin pictures data fetch checkpoint
-    steps equations compare
+    steps equations checking compare
     __init__
     models course reproduce visualize
     cli __main__

@@ -185,6 +185,33 @@ def predict(file: str, images: tuple[str, ...]) -> None:
 
 
 @tgc.command()
+@click.argument("target", metavar="FILE|MODEL")
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+              help="Seconds that each of the file's functions may take.")
+def check(target: str, time_limit: float) -> int:
+    """Check gradients written by hand, and say what the mistake is.
+
+    FILE is a learner's .py or .ipynb: each of the course's functions in it is checked, in a process of its own, and
+    the file is not changed. MODEL is one of: logistic, planar, two-layer, four-layer: our own closed form, beside
+    autodiff and finite differences. The exit status is 0 if all is right, 1 if something is wrong, and 2 if something
+    could not be checked.
+    """
+    from rich import print as show
+
+    if target in course.EXERCISES:
+        from tinygrad_course.compare import compare_gradients
+        images = _images(None) if course.EXERCISES[target].images else None
+        X, Y = data.planar() if images is None else (images.X_train, images.Y_train)
+        comparison = compare_gradients(_model(target), X, Y)
+        show(comparison)
+        return 0 if comparison.ok else 1
+    from tinygrad_course.checking import check_file
+    report = check_file(target, time_limit=time_limit)
+    show(report)
+    return report.exit_status
+
+
+@tgc.command()
 @click.argument("model", metavar="MODEL|CHECKPOINT")
 @click.option("--style", type=click.Choice(["graph", "backward", "comprehensive", "simplified", "blocks"]),
               default="simplified", show_default=True, help="What to draw.")

@@ -9,11 +9,14 @@ import numpy as np
 
 from tinygrad_course import ops
 from tinygrad_course.autodiff import gradients, topological_order
+from tinygrad_course.checking import check_backward
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.finite_differences import directional_derivative
 from tinygrad_course.steps import named_steps
 from tinygrad_course.tensor import Tensor, plain
+
+__all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
 TITLE = "autodiff, apart from the formulas by hand (largest difference) and from finite differences (relative)"
 CONVENTIONS = ("per_example", "of_cost")

@@ -79,6 +79,9 @@ class Roles:
             for parent in parents:
                 self.users.setdefault(parent, []).append(i)
         self._name_layers()
+        for i, step in enumerate(recording.steps[:-1]):
+            if step.op is not None and step.name is not None and i not in self.names:
+                self.names[i] = unique([step.name], self.names.values())[0]
         self._name_constants()
         cost = len(recording.steps) - 1
         self.names[cost] = unique([recording.steps[cost].name or "J"],
@@ -90,13 +93,12 @@ class Roles:
 
     def _weights(self, i: int) -> list[int]:
         """The parameters among the factors of a matrix product, transposed or not."""
-        parameters = set(self.recording.parameters)
         factors = [self.parents[p][0] if self.op(p) in ("transpose", "swapaxes") else p for p in self.parents[i]]
-        return [p for p in factors if p in parameters]
+        return [p for p in factors if p in self.recording.parameters]
 
     def _name_layers(self) -> None:
         """Z is W A + b, also without b, also a sum of several such products; A = g(Z)."""
-        parameters = set(self.recording.parameters)
+        parameters = self.recording.parameters
         linear: dict[int, list[int]] = {}  # place: its weights
         inner: set[int] = set()
         for i, parents in enumerate(self.parents):
@@ -125,7 +127,7 @@ class Roles:
 
     def _is_output(self, i: int) -> bool:
         """Whether no parameter comes in on the way from a step to the cost, so that the step is y_hat."""
-        parameters = set(self.recording.parameters)
+        parameters = self.recording.parameters.keys()
         seen, stack = set(), [i]
         while stack:
             for user in self.users.get(stack.pop(), []):

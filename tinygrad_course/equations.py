@@ -7,6 +7,7 @@ Z[1] = W[1] X + b[1]
 A[1] = tanh(Z[1])
 Z[2] = W[2] A[1] + b[2]
 A[2] = sigmoid(Z[2])
+y_hat = A[2]
 J = -(1/m) np.sum(Y * log(A[2]) + (1 - Y) * log(1 - A[2]))
 <BLANKLINE>
 Backward
@@ -22,6 +23,7 @@ expressions (`graph_equations`), simplified (`simplify`), and written with the n
 """
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,7 +31,8 @@ import numpy as np
 
 from tinygrad_course.equation_names import Roles, examples, parameter_names
 from tinygrad_course.errors import InputError
-from tinygrad_course.graph_equations import Equation, GraphEquations, Reader, spelled_out
+from tinygrad_course.graph_equations import Equation, GraphEquations, spelled_out
+from tinygrad_course.graph_reader import GraphReader, Numbers
 from tinygrad_course.nn import Module
 from tinygrad_course.notation import UnicodeWriter, Writer
 from tinygrad_course.notation_math import LatexWriter, MathMLWriter, in_latex, in_mathml
@@ -55,7 +58,7 @@ class Derivation:
         self.backward: list[Equation] = equations.backward
         self.keys = keys
         self._spelled_out = spell_out
-        self._sizes = equations.reader.sizes
+        self._sizes = equations.numbers.sizes
         arrays = {name: equations.recording.steps[i].data for name, i in equations.leaves.items()}
         arrays.update(equations.constants)
         first = [name for name in ("X", "Y") if name in arrays and name not in keys]
@@ -146,8 +149,8 @@ def _of_cost(cost: Tensor, parameters: Parameters | None, course: bool, spell_ou
     """The equations of one recorded graph."""
     recording = Recording(cost, None if parameters is None else [parameter for _, parameter in parameters])
     roles, keys = _roles(recording, parameters)
-    reader = Reader(recording, examples(recording, roles))
-    return Derivation(GraphEquations(recording, roles, reader, course), keys, spell_out)
+    reader = GraphReader(recording, roles, Numbers(recording, examples(recording, roles)))
+    return Derivation(GraphEquations(reader, course), keys, spell_out)
 
 
 def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out: bool) -> Derivation:
@@ -161,20 +164,24 @@ def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out:
         check_cost(J)
         return _of_cost(J, parameters, course, spell_out)
     sizes = {n for _, parameter in parameters for n in parameter.shape}
-    m, other = [prime for prime in PRIMES if prime not in sizes][:2]
-    first, second = (Recording(_on_made_up_data(model, parameters, n, cost), [p for _, p in parameters])
-                     for n in (m, other))
-    roles, keys = _roles(first, parameters)
-    reader = Reader(first, m, second, other)
-    return Derivation(GraphEquations(first, roles, reader, course, second), keys, spell_out)
+    numbers = [prime for prime in PRIMES if prime not in sizes]
+    for m, other in zip(numbers, numbers[1:]):
+        first, second = (Recording(_on_made_up_data(model, parameters, n, cost), [p for _, p in parameters])
+                         for n in (m, other))
+        roles, keys = _roles(first, parameters)
+        reader = GraphReader(first, roles, Numbers(first, m, second, other), second)
+        equations = GraphEquations(reader, course)
+        if not reader.numbers.ambiguous:
+            break
+    return Derivation(equations, keys, spell_out)
 
 
 def _roles(recording: Recording, parameters: Parameters | None) -> tuple[Roles, dict[str, str]]:
     """The names in the equations, and the key of each parameter's name."""
     if parameters is None:
         paths: list[str | None] = [recording.sources[i].name for i in recording.parameters]
-        names = dict(zip(recording.parameters, parameter_names(paths)))
-        return Roles(recording, names), {name: path if path is not None and paths.count(path) == 1 else name
+        names, often = dict(zip(recording.parameters, parameter_names(paths))), Counter(paths)
+        return Roles(recording, names), {name: path if path is not None and often[path] == 1 else name
                                          for name, path in zip(names.values(), paths)}
     places = {id(recording.sources[i]): i for i in recording.parameters}
     course_names = parameter_names([path for path, _ in parameters])

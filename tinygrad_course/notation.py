@@ -85,11 +85,13 @@ class Writer:
             return self.scalar(c, k)
         text, level = self.product(above)
         if below:
-            above_text = text if level >= PRODUCT else self.parenthesised(text)
-            text, level = self.quotient(above_text, *self.denominator(below))
+            text, level = self.quotient(self.numerator(text, level), *self.denominator(below))
         if c == 1 and k == 0:
             return text, level
         return self.with_coefficient(self.parenthesised_scalar(c, k), text, level)
+
+    def numerator(self, text: str, level: int) -> str:
+        return text if level >= PRODUCT else self.parenthesised(text)
 
     def denominator(self, below: list[Expression]) -> Written:
         return self.write(below[0]) if len(below) == 1 else self.product(below)

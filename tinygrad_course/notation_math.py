@@ -16,7 +16,8 @@ NUMBERED = re.compile(r"([A-Za-z])_?(\d+)")  # T1, x_2
 def parts_of(name: str) -> tuple[bool, str, str]:
     """dW[2] as True, "W", "2": whether it is a gradient, its letter, its layer."""
     base, layer = split_name(name)
-    gradient = len(base) > 1 and base[0] == "d" and (len(base) < 4 or base[1].isupper())
+    gradient = len(base) > 1 and base[0] == "d" and (
+        len(base) < 4 or base[1].isupper() or base[1:] in GREEK_LETTERS)
     return gradient, base[1:] if gradient else base, layer
 
 
@@ -33,6 +34,7 @@ class MathWriter(Writer):
     def small_quotient(self, above: str, below: str, below_level: int = ATOM) -> Written:
         return self.fraction(above, below), JOINED
 
+    def numerator(self, text: str, level: int) -> str: return text  # the bar holds it together
     def fraction(self, above: str, below: str) -> str: raise NotImplementedError
     def superscribed(self, name: str, mark: str) -> str: raise NotImplementedError
 
@@ -166,7 +168,7 @@ def in_latex(forward: Sequence[Equation], backward: Sequence[Equation], write: L
 
 def in_mathml(forward: Sequence[Equation], backward: Sequence[Equation], write: MathMLWriter) -> str:
     """Two tables of equations with captions, in one <div>."""
-    return '<div class="equations">\n' + "".join(
+    return '<div class="equations" style="overflow-x: auto">\n' + "".join(
         f"<p><strong>{caption}</strong></p>\n{_table(equations, write)}\n"
         for caption, equations in (("Forward", forward), ("Backward", backward)) if equations) + "</div>"
 
@@ -176,4 +178,5 @@ def _table(equations: Sequence[Equation], write: MathMLWriter) -> str:
     rows = [f"<mtr><mtd {left}>{write.symbol(equation.name)}</mtd><mtd><mo>=</mo></mtd>"
             f"<mtd {right}>{write(equation.expression)}</mtd></mtr>" for equation in equations]
     body = "\n".join(rows)
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>\n{body}\n</mtable></math>'
+    return (f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable displaystyle="true">\n{body}\n'
+            "</mtable></math>")

@@ -6,6 +6,7 @@ Y require gradients here, so that also what is computed from them alone leaves a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ class Recording:
     steps: its Tensors, leaves included, each after those it was computed from; the last is the cost.
     index: the place of a Tensor in `steps`, by id.
     sources: the caller's Tensor for each leaf, by its place.
-    parameters: the places of the leaves with respect to which gradients are wanted.
+    parameters: the places of the leaves with respect to which gradients are wanted, and their order.
     total: the gradient of each step, by its place; missing where none arrives.
     parts: for each step the gradients that add up to its own, each with the place of the step that it comes from.
     seed: the gradient of the cost itself, 1.
@@ -38,7 +39,11 @@ class Recording:
             wanted = {id(source) for source in self.sources.values() if source.requires_grad}
         else:
             wanted = {id(parameter) for parameter in parameters}
-        self.parameters = [i for i, source in self.sources.items() if id(source) in wanted]
+        places = [i for i, source in self.sources.items() if id(source) in wanted]
+        layers = [re.fullmatch(r"\D+(\d+)", self.sources[i].name or "") for i in places]
+        if all(layers):  # W2 is met before W1, since the cost's last layer is its nearest
+            places.sort(key=lambda i: int(re.sub(r"\D", "", str(self.sources[i].name))))
+        self.parameters = {i: rank for rank, i in enumerate(places)}
         self._run_backward(new)
 
     def _replay(self, cost: Tensor) -> Tensor:
@@ -49,6 +54,7 @@ class Recording:
             if tensor.op is not None:
                 step = apply(tensor.op, *(new[id(parent)] for parent in tensor.parents), **tensor.params)
                 step.requires_grad = step.requires_grad and not tensor.op.constant
+                step.name = tensor.name
             else:
                 step, is_new = _leaf(tensor, constants)
                 new[id(tensor)] = step

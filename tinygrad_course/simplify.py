@@ -53,7 +53,7 @@ def shape_of(head: str, args: tuple[Expression, ...], params: dict[str, Any]) ->
         axes = params.get("axes")
         return x.shape[::-1] if axes is None else tuple(x.shape[axis] for axis in axes)
     if head == "sum":
-        axes = tuple(range(x.ndim)) if params["axis"] is None else params["axis"]
+        axes = tuple(range(x.ndim)) if params["axis"] is None else tuple(axis % x.ndim for axis in params["axis"])
         kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
         return kept if params["keepdims"] else tuple(n for i, n in enumerate(x.shape) if i not in axes)
     raise ValueError(f"the shape of {head} has to be given")
