@@ -399,7 +399,8 @@ class _Search:
                               *(f.name for f in self.program[:place])], self.factors)
             for second in variants(context):
                 if explains(second.expression, known):
-                    return second._replace(name=f"{one.name}, {second.name}", why=f"{one.why}; {second.why}",
+                    why = "; ".join(filter(None, (one.why, second.why)))
+                    return second._replace(name=f"{one.name}, {second.name}", why=why,
                                            weight=one.weight + second.weight)
             if self.late():
                 return None

@@ -46,7 +46,11 @@ class Change(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """name, why: with {old} and {new} for the parts concerned. root: only for the formula as a whole."""
+    """name, why: with {old} and {new} for the parts concerned.
+
+    Where `why` is "", the formula's own reason says it best.
+    root: only for the formula as a whole.
+    """
     name: str
     why: str
     rewrite: Callable[[Expression, Context], Iterable[Change | Expression]]
@@ -341,7 +345,7 @@ def number_is_a_size(node: Expression, context: Context) -> Iterator[Change]:
                 yield Change(changed, "4", show(changed))
 
 
-WHY_MEAN = "J is the mean over the m examples, so its derivative carries 1/m"
+WHY_MEAN = "J is the mean over the m examples, so J and its derivatives carry 1/m"
 WHY_ONCE = "the mean is taken once: 1/m is applied in dW and db, and nowhere else"
 WHY_SHAPE = "the shape has to be that of the quantity whose derivative it is"
 
@@ -353,9 +357,9 @@ FAULTS = [
     Fault("m times too large", WHY_ONCE, m_where_none_belongs(1), 4.0, root=True),
     Fault("mean for sum", "np.mean divides by the number of its elements already, and 1/m does it again", mean_for_sum,
           1.05, hint=r"\bmean\("),
-    Fault("sign", "the sign of the whole is the wrong way round", sign),
-    Fault("sign", "the sign of the whole is the wrong way round", sign_of_all, 1.1, root=True),
-    Fault("factor {new}", "the derivative has no such factor", some_factor, 1.4, root=True),
+    Fault("sign", "", sign),
+    Fault("sign", "", sign_of_all, 1.1, root=True),
+    Fault("factor {new}", "", some_factor, 1.4, root=True),
     Fault("sum missing", "the contributions of all examples have to be added up", only_part("sum")),
     Fault("sum over the wrong axis", "axis 1 runs over the examples, axis 0 over the units", sums("other")),
     Fault("sum over the wrong axis", "axis 1 runs over the examples, axis 0 over the units",
@@ -368,18 +372,17 @@ FAULTS = [
           "the number of all elements", mean_over_all, 1.05),
     Fault("flattened", WHY_SHAPE, flattened, 2.0, root=True),
     Fault("result transposed", WHY_SHAPE, result_transposed, 1.2, root=True),
-    Fault("transpose missing", "the product sums over the index that both factors share, so this factor is "
-          "transposed", only_part("transpose")),
-    Fault("{old} transposed", "this factor is used as it is", operand_transposed, 1.1),
+    Fault("transpose missing", "", only_part("transpose")),
+    Fault("{old} transposed", "", operand_transposed, 1.1),
     Fault("factors swapped", "a matrix product depends on the order of its factors", turned_around("matmul"), 1.1),
     Fault("* for matmul", "* multiplies element by element; here a matrix product (np.dot, @) is needed",
           elementwise_for_matmul),
     Fault("matmul for *", "this product is element by element, not a matrix product", replaced("multiply", "matmul")),
-    Fault("{new} for {old}", "the difference is the other way round", turned_around("subtract", "divide")),
-    Fault("+ for -", "the terms are subtracted, not added", replaced("subtract", "add"), 0.95),
-    Fault("- for +", "the terms are added, not subtracted", replaced("add", "subtract"), 0.95),
-    Fault("* for +", "the terms are added, not multiplied", replaced("add", "multiply"), 1.5),
-    Fault("{old} missing", "this part of the formula was left out", factor_missing, 1.2),
+    Fault("{new} for {old}", "", turned_around("subtract", "divide")),
+    Fault("+ for -", "", replaced("subtract", "add"), 0.95),
+    Fault("- for +", "", replaced("add", "subtract"), 0.95),
+    Fault("* for +", "", replaced("add", "multiply"), 1.5),
+    Fault("{old} missing", "", factor_missing, 1.2),
     Fault("activation derivative missing", "by the chain rule dZ = dA * g'(Z)", derivative_missing),
     Fault("activation derivative twice", "by the chain rule g'(Z) enters once", derivative_twice, 1.1),
     Fault("derivative", "the derivative of an activation is tanh: 1 - A^2, sigmoid: A (1 - A), relu: 1 where Z > 0, "
@@ -388,24 +391,24 @@ FAULTS = [
           derivative_extra, root=True),
     Fault("extra sigmoid derivative", "AL - Y is the derivative with respect to Z already: the sigmoid's derivative, "
           "which comes next, is in it", difference_for_derivative, root=True),
-    Fault("other quantity", "another quantity stands in the place of {old}", other_quantity, 1.2),
-    Fault("{new} returned as {old}", "the result is another quantity altogether", another_result, 1.5, root=True),
+    Fault("other quantity", "", other_quantity, 1.2),
+    Fault("{new} returned as {old}", "", another_result, 1.5, root=True),
     Fault("{old} overwritten before use", "the backward pass needs the parameters of the forward pass: compute all "
           "gradients first, then update", overwritten, 1.8),
     Fault("size taken from {new}", "examples are columns, so m is X.shape[1], and n_x is X.shape[0]", other_axis, 1.1,
           hint=r"shape\[0\]|shape\[-2\]|\blen\("),
     Fault("{new} for m", "the mean is taken over the examples", m_is_something_else, 1.3),
-    Fault("{new} for {old}", "the function is another one", other_function),
+    Fault("{new} for {old}", "", other_function),
     Fault("{new} for {old}", "the cost uses the natural logarithm", other_logarithm, 1.2),
-    Fault("{old} missing", "the function was not applied", only_part("sigmoid", "tanh", "relu", "log", "exp", "max")),
-    Fault("{old} applied twice", "the function is applied once", applied_twice, 1.2),
+    Fault("{old} missing", "", only_part("sigmoid", "tanh", "relu", "log", "exp", "max")),
+    Fault("{old} applied twice", "", applied_twice, 1.2),
     Fault("min for max", "relu keeps what is positive", replaced("max", "min")),
     Fault("max missing", "relu is 0 where z is negative, not 1 or |z|", lambda node, context: [
         Expression(op, node.parts[1]) for op in ("abs", "step", "leaky_relu")] if node.op == "max" else []),
     Fault("comparison reversed", "the class is 1 where A is larger than 0.5", replaced("greater", "less")),
     Fault("threshold missing", "a prediction is 0 or 1, not a probability", only_part("greater")),
-    Fault("{new} for {old}", "the number is another one", other_number, 1.2),
-    Fault("{new} for {old}", "the number is another one", number_is_a_size, 1.2),
+    Fault("{new} for {old}", "", other_number, 1.2),
+    Fault("{new} for {old}", "", number_is_a_size, 1.2),
     Fault("{new} for {old}", "the learning rate is the one that is given", number_for_rate, 1.2),
 ]
 

@@ -187,9 +187,7 @@ def in_words(finding: Finding) -> Explained:
         first = finding.suspect
         why = f"the first quantity to be wrong is {first}" if first and first != formula.name else ""
         return Explained(formula.name, "", why, "", right, numbers=finding.numbers)
-    why = variant.why
-    if formula.why and formula.why not in why:
-        why = f"{why}; {formula.why}" if why else formula.why
+    why = variant.why or formula.why
     if not finding.passed_on:
         why += " (only what is returned is wrong: what is computed from it is right)"
     return Explained(formula.name, variant.name, why, f"{formula.name} = {show(variant.expression)}", right,

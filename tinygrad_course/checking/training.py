@@ -163,8 +163,9 @@ def diagnose(runs: Sequence[Run]) -> Candidate | None:
             steps |= {letter: variant.expression for letter, variant in chosen.items()}
             loop = loop_fault.loop if loop_fault else Loop()
             if reproduces(steps, loop):
-                mistakes = [Mistake(letter, one.name, one.why, str(one.expression), str(right[letter].right))
-                            for letter, one in chosen.items()]
+                mistakes = [
+                    Mistake(letter, one.name, one.why or WHY_STEP, str(one.expression), str(right[letter].right))
+                    for letter, one in chosen.items()]
                 mistakes += [Mistake("", loop_fault.name, loop_fault.why)] if loop_fault else []
                 return Candidate(steps, loop, mistakes)
             if time.thread_time() > deadline:
