@@ -1,7 +1,6 @@
 """Mistakes as learners write them, one line each: every one is found and called by its name."""
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -344,9 +343,7 @@ def faulty(week: int, name: str, right: str, wrong: str) -> str:
 @pytest.mark.parametrize("week, name, right, wrong, quantity, mistake", CASES,
                          ids=[f"{week}-{name}-{i}" for i, (week, name, *_) in enumerate(CASES)])
 def test_single_fault(week: int, name: str, right: str, wrong: str, quantity: str, mistake: str) -> None:
-    start = time.monotonic()
     verdict = verdict_of(week, name, faulty(week, name, right, wrong))
-    assert time.monotonic() - start < 2
     assert verdict.status == WRONG, verdict
     found = [(m.quantity, m.mistake, m.yours) for m in verdict.mistakes]
     assert any(re.fullmatch(quantity, name) and re.search(mistake, said) for name, said, _ in found), (wrong, found)

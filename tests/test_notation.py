@@ -10,13 +10,13 @@ import pytest
 
 from tinygrad_course import Tensor, nn, ops
 from tinygrad_course.equations import Derivation, derive
-from tinygrad_course.expressions import EXAMPLES, ONE, Expression, number, symbol
+from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, number, symbol
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier
-from tinygrad_course.notation import UnicodeWriter, Writer
-from tinygrad_course.notation_math import LatexWriter, MathMLWriter
-from tinygrad_course.numpy_source import NumpyWriter, identifiers
-from tinygrad_course.simplify import add, build, multiply, power, spread
-from tinygrad_course.simplify_arrays import matmul, total, transpose
+from tinygrad_course.equations.notation import UnicodeWriter, Writer
+from tinygrad_course.equations.notation_math import LatexWriter, MathMLWriter
+from tinygrad_course.equations.numpy_source import NumpyWriter, identifiers
+from tinygrad_course.equations.simplify import add, build, multiply, power, spread
+from tinygrad_course.equations.simplify_arrays import matmul, total, transpose
 
 RANDOM = np.random.default_rng(0)
 a, b, c = (symbol(name, (3, 3)) for name in "abc")
@@ -136,7 +136,7 @@ def balanced(latex: str) -> bool:
 
 
 def strange() -> Tensor:
-    names = ["<b> & 'c'\\", "100%", "a_b", "{x}", "x^2", "$", "#1~", "Ünï", "a\nb", "\x00", "alpha", "W_12"]
+    names = ["<b> & 'c'\\", "100%", "a_b", "{", "x}}", "x^2", "$", "#1~", "Ünï", "a\nb", "\x00", "alpha", "W_12"]
     total = sum((Tensor(RANDOM.normal(size=2), requires_grad=True, name=name) * k for k, name in enumerate(names, 1)),
                 Tensor(np.ones(2)))
     return (np.tanh(total) ** 2).sum()  # type: ignore[no-any-return]

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from pathlib import Path
@@ -213,7 +212,7 @@ def test_nothing_global_changes_and_no_screen_is_needed() -> None:
         assert "matplotlib.pyplot" not in sys.modules
         print(plot.axes[0].yaxis.label.get_size())
     """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-I", "-W", "error", "-c", program], capture_output=True, text=True,
                           env={**os.environ, "MPLBACKEND": "TkAgg", "DISPLAY": ""})
     assert (done.returncode, done.stdout, done.stderr) == (0, "10.0\n", "")
 
@@ -331,15 +330,6 @@ def test_decision_boundary(classes: int, flower: PlanarClassifier) -> None:
         y_hat = np.sort(model(path).numpy(), axis=0)
         margin = y_hat[0] - 0.5 if classes == 2 else y_hat[-1] - y_hat[-2]
         assert path.size and np.median(np.abs(margin)) < 0.02
-
-
-def test_a_boundary_of_250000_points_takes_less_than_a_second(flower: PlanarClassifier) -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        plots.plot_decision_boundary(flower, X, Y).rendered("png")
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1
 
 
 def test_labels_may_be_one_hot_and_models_undecided() -> None:

@@ -168,7 +168,7 @@ def test_planar_needs_no_images(tmp_path: Path) -> None:
     assert heading == ["iteration", "cost", "course", "difference"] and len(table) == 10
     assert all(ours == course for _, ours, course, _ in table[:8])
     assert lines[-1] == "everything that can match the course does"
-    assert "models and results.json written to new/folder" in lines
+    assert "report: new/folder/index.html; models and results.json are beside it" in lines
     assert max(map(len, lines)) <= 80
     assert sorted(os.listdir(tmp_path / "new/folder")) == ["planar.h5", "results.json"]
     (result,) = json.loads((tmp_path / "new/folder/results.json").read_text())["models"]  # once, though named twice
@@ -228,7 +228,8 @@ def write_images(file: Path) -> None:
     ("""
 from tinygrad_course.models import PlanarClassifier
 right = PlanarClassifier.closed_form
-PlanarClassifier.closed_form = lambda self, X, Y: {name: g * 1.001 for name, g in right(self, X, Y).items()}
+PlanarClassifier.closed_form = lambda self, X, Y, steps=False: {
+    name: value * 1.001 for name, value in right(self, X, Y, steps).items()}
 """, "autodiff and closed-form gradients differ by a relative 5.0e-04"),
 ], ids=["learning rate", "accuracy", "closed form"])
 def test_exit_status_1(change: str, difference: str, tmp_path: Path) -> None:

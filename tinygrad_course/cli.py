@@ -111,7 +111,7 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
             _save(target / f"{exercise.name}.h5", result.model, result.history, images if exercise.images else None)
             reproduction.write_results(target / "results.json", results)
     if target is not None:
-        print(f"\nreport: {write_report(target, results, images)}, with the trained models and results.json beside it")
+        print(f"\nreport: {write_report(target, results, images)}; models and results.json are beside it")
     different = [result.exercise.name for result in results if result.mismatches()]
     print(f"\nnot as in the course: {', '.join(different)}" if different else
           "\neverything that can match the course does")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,8 @@ def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example
 
     convention: of dZ and dA. "per_example" is the course's: the derivative of an example's loss, m times that of the
     cost J, as in dZ[L] = A[L] - Y. "of_cost" is the derivative of J. Gradients of parameters are always those of J.
+    A `closed_form(X, Y)` that does not take `steps` gives the gradients of the parameters alone; Z, A, dZ and dA are
+    then compared with finite differences only.
     Raises InputError for another convention, and for a model without `closed_form`.
     """
     if convention not in CONVENTIONS:
@@ -131,7 +134,8 @@ def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example
         raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
     X, Y = np.asarray(plain(X)), np.asarray(plain(Y))
     scale = X.shape[-1] if convention == "per_example" else 1
-    by_hand = model.closed_form(X, Y, steps=True)
+    has_steps = "steps" in signature(model.closed_form).parameters
+    by_hand = model.closed_form(X, Y, **({"steps": True} if has_steps else {}))
     parameters = dict(model.named_parameters())
     by_hand = {f"d{name}" if name in parameters else name:
                value * scale / X.shape[-1] if name.startswith("d") else value for name, value in by_hand.items()}

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.broadcasting import unbroadcast
-from tinygrad_course.equation_names import Roles, examples, parameter_names, unique
-from tinygrad_course.expressions import Expression, found, replaced, symbol
-from tinygrad_course.graph_reader import GraphReader, Numbers
-from tinygrad_course.notation import Writer
-from tinygrad_course.recording import Recording, check_cost
-from tinygrad_course.simplify import ELEMENTWISE, build, multiply
+from tinygrad_course.equations.names import Roles, examples, parameter_names, unique
+from tinygrad_course.equations.expressions import Expression, found, replaced, symbol
+from tinygrad_course.equations.graph_reader import GraphReader, Numbers
+from tinygrad_course.equations.notation import Writer
+from tinygrad_course.equations.recording import Recording, check_cost
+from tinygrad_course.equations.simplify import ELEMENTWISE, build, multiply
 from tinygrad_course.tensor import Tensor
 
 INDENT = "    "

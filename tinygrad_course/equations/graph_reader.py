@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course import simplify_arrays  # noqa: F401  its rules are entered by importing it
-from tinygrad_course.equation_names import Roles, unique
+from tinygrad_course.equations import simplify_arrays  # noqa: F401  its rules are entered by importing it
+from tinygrad_course.equations.names import Roles, unique
 from tinygrad_course.errors import InputError
-from tinygrad_course.expressions import EXAMPLES, ONE, Expression, found, number, replaced, symbol
-from tinygrad_course.recording import Recording
-from tinygrad_course.simplify import add, build, multiply, power, spread
+from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, found, number, replaced, symbol
+from tinygrad_course.equations.recording import Recording
+from tinygrad_course.equations.simplify import add, build, multiply, power, spread
 from tinygrad_course.tensor import Tensor
 
 ON_YOUR_DATA = "Derive the equations from a cost on your data: derive(model.cost(X, Y))"

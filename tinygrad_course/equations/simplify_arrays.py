@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from tinygrad_course.broadcasting import Shape
-from tinygrad_course.expressions import ONE, Expression
-from tinygrad_course.simplify import add, build, coefficient, multiply, power, rule, scaled, spread
+from tinygrad_course.equations.expressions import ONE, Expression
+from tinygrad_course.equations.simplify import add, build, coefficient, multiply, power, rule, scaled, spread
 
 matmul = partial(build, "matmul")
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_course.expressions import EXAMPLES, ONE, Expression, found, number
-from tinygrad_course.graph_equations import Equation, spelled_out
-from tinygrad_course.notation import ATOM, CHOICE, POSTFIX, PRODUCT, SUM, Writer, Written
-from tinygrad_course.simplify import coefficient, power
+from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, found, number
+from tinygrad_course.equations.graph_equations import Equation, spelled_out
+from tinygrad_course.equations.notation import ATOM, CHOICE, POSTFIX, PRODUCT, SUM, Writer, Written
+from tinygrad_course.equations.simplify import coefficient, power
 
 # Functions that NumPy has not, in the form that does not overflow.
 HELPERS = {

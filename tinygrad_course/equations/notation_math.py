@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from tinygrad_course.equation_names import split_name
-from tinygrad_course.expressions import Expression
-from tinygrad_course.graph_equations import Equation
-from tinygrad_course.notation import ATOM, GREEK_LETTERS, JOINED, POSTFIX, UnicodeWriter, Writer, Written
+from tinygrad_course.equations.names import split_name
+from tinygrad_course.equations.expressions import Expression
+from tinygrad_course.equations.graph_equations import Equation
+from tinygrad_course.equations.notation import ATOM, GREEK_LETTERS, JOINED, POSTFIX, UnicodeWriter, Writer, Written
 
 NUMBERED = re.compile(r"([A-Za-z])_?(\d+)")  # T1, x_2
 
@@ -168,7 +168,7 @@ def in_latex(forward: Sequence[Equation], backward: Sequence[Equation], write: L
 
 def in_mathml(forward: Sequence[Equation], backward: Sequence[Equation], write: MathMLWriter) -> str:
     """Two tables of equations with captions, in one <div>."""
-    return '<div class="equations" style="overflow-x: auto">\n' + "".join(
+    return '<div class="equations" style="overflow: auto hidden; padding-bottom: 1em">\n' + "".join(
         f"<p><strong>{caption}</strong></p>\n{_table(equations, write)}\n"
         for caption, equations in (("Forward", forward), ("Backward", backward)) if equations) + "</div>"
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from tinygrad_course.expressions import EXAMPLES, MINUS_ONE, ONE, Expression, number
-from tinygrad_course.simplify import add, build, coefficient, multiply, power, scaled
-from tinygrad_course.simplify_arrays import total
+from tinygrad_course.equations.expressions import EXAMPLES, MINUS_ONE, ONE, Expression, number
+from tinygrad_course.equations.simplify import add, build, coefficient, multiply, power, scaled
+from tinygrad_course.equations.simplify_arrays import total
 
 # How tightly what was written holds together; parentheses go around what is looser than its place needs.
 CHOICE, SUM, PRODUCT, JOINED, POSTFIX, ATOM = range(6)

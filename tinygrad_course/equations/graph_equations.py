@@ -12,10 +12,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from tinygrad_course.equation_names import COSTS, unique
-from tinygrad_course.expressions import ONE, ZERO, Expression, found, number, replaced, symbol
-from tinygrad_course.graph_reader import GraphReader
-from tinygrad_course.simplify import add, build, coefficient, multiply, scaled, spread
+from tinygrad_course.equations.names import COSTS, unique
+from tinygrad_course.equations.expressions import ONE, ZERO, Expression, found, number, replaced, symbol
+from tinygrad_course.equations.graph_reader import GraphReader
+from tinygrad_course.equations.simplify import add, build, coefficient, multiply, scaled, spread
 
 LONG = 24  # nodes; a step whose formula is longer gets a name
 SHORT = 4  # nodes; a step that needs no name although the backward pass uses it

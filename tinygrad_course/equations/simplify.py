@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.broadcasting import Shape
-from tinygrad_course.expressions import EXAMPLES, MINUS_ONE, ONE, ZERO, Expression, number
+from tinygrad_course.equations.expressions import EXAMPLES, MINUS_ONE, ONE, ZERO, Expression, number
 
 Rule = Callable[[Expression], "Expression | None"]
 RULES: dict[str, list[Rule]] = {}
