@@ -20,6 +20,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from tinygrad_course import InputError, Tensor, accuracy, data, fit, nn, predict
+from tinygrad_course.compare import compare_gradients
 from tinygrad_course.course import EXERCISES
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.training import History
@@ -113,6 +114,7 @@ def drawn(images: Images, flower: PlanarClassifier, photo: Path) -> dict[str, Pl
         "picture hostile": plots.plot_picture(images.model, long_name, (HOSTILE, HOSTILE), num_px=12),
         "norms": plots.plot_gradient_norms(norms_of(DeepNetwork([2, 4, 3, 1]), X, Y)),
         "norms with zero": plots.plot_gradient_norms({HOSTILE: {0: 0.0, 1: 0.0}, "b": {0: 1.0, 1: 1e-7}}),
+        "gradient errors": plots.plot_gradient_errors(compare_gradients(DeepNetwork([2, 4, 3, 1]), X, Y)),
         "norms of zero": plots.plot_gradient_norms({"a": {0: 0.0, 1: 0.0}}),
     }
     return made | {f"broadcasting {a} {b}": plots.plot_broadcasting(a, b) for a, b in SHAPES + MISMATCHED}
@@ -330,6 +332,26 @@ def test_decision_boundary(classes: int, flower: PlanarClassifier) -> None:
         y_hat = np.sort(model(path).numpy(), axis=0)
         margin = y_hat[0] - 0.5 if classes == 2 else y_hat[-1] - y_hat[-2]
         assert path.size and np.median(np.abs(margin)) < 0.02
+
+
+def test_gradient_errors_are_those_of_the_comparison_and_wrong_ones_are_marked(flower: PlanarClassifier) -> None:
+    model, right = PlanarClassifier(), PlanarClassifier().closed_form
+    model.closed_form = lambda X, Y, steps=False: {
+        name: value * (1.1 if name == "W1" else 1) for name, value in right(X, Y, steps).items()}
+    comparison = compare_gradients(model, X, Y)
+    plot = plots.plot_gradient_errors(comparison)
+    [axes] = plot.axes
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names == "dA2 dZ2 dA1 dZ1 dW1 db1 dW2 db2".split()
+    rows = {row.name: row for row in comparison.rows}
+    for line, part in zip(axes.get_lines(), ("closed_form", "differences")):
+        for relative, i in zip(*line.get_data()):
+            found = getattr(rows[names[int(i)]], part).relative
+            assert relative == pytest.approx(found) or relative == 1e-17 > found
+    [marked] = axes.patches
+    assert marked.get_y() + 0.5 == names.index("dW1") and "Too large: dW1" in plot.alt
+    with pytest.raises(InputError, match="compare_gradients"):
+        plots.plot_gradient_errors({})
 
 
 def test_labels_may_be_one_hot_and_models_undecided() -> None:

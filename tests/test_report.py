@@ -81,7 +81,7 @@ def test_the_page_is_whole_and_loads_nothing(page: str) -> None:
     assert all(address.startswith(("data:", "#")) for address in read.loaded)
     assert "@import" not in page and not re.search(r"url\((?!['\"]?data:)", page)
     assert len(set(read.identifiers)) == len(read.identifiers)
-    assert len(read.alternatives) == 4 and all(alternative for alternative in read.alternatives)
+    assert len(read.alternatives) == 6 and all(alternative for alternative in read.alternatives)
 
 
 def test_every_model_has_all_that_the_report_promises(page: str, results: list[Result]) -> None:

@@ -170,7 +170,7 @@ def test_planar_needs_no_images(tmp_path: Path) -> None:
     assert lines[-1] == "everything that can match the course does"
     assert "report: new/folder/index.html; models and results.json are beside it" in lines
     assert max(map(len, lines)) <= 80
-    assert sorted(os.listdir(tmp_path / "new/folder")) == ["planar.h5", "results.json"]
+    assert sorted(os.listdir(tmp_path / "new/folder")) == ["index.html", "planar.h5", "results.json"]
     (result,) = json.loads((tmp_path / "new/folder/results.json").read_text())["models"]  # once, though named twice
     assert list(result) == ["model", "course_data", "learning_rate", "iterations", "seconds", "engine", "costs",
                             "course_costs", "correct", "accuracy", "gradient_difference", "mismatches"]

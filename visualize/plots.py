@@ -4,9 +4,11 @@ Each function returns a matplotlib Figure that notebooks show, with an alternati
 They need the extra [plots]: pip install "tinygrad_course[plots]".
 """
 from tinygrad_course.visualize.plots_broadcasting import plot_broadcasting
+from tinygrad_course.visualize.plots_gradients import plot_gradient_errors
 from tinygrad_course.visualize.plots_images import plot_mislabelled, plot_picture, plot_weights
 from tinygrad_course.visualize.plots_planar import plot_decision_boundary, plot_hidden_sizes, plot_planar_sets
 from tinygrad_course.visualize.plots_training import GradientNorms, plot_costs, plot_gradient_norms
 
-__all__ = ["GradientNorms", "plot_broadcasting", "plot_costs", "plot_decision_boundary", "plot_gradient_norms",
-           "plot_hidden_sizes", "plot_mislabelled", "plot_picture", "plot_planar_sets", "plot_weights"]
+__all__ = ["GradientNorms", "plot_broadcasting", "plot_costs", "plot_decision_boundary", "plot_gradient_errors",
+           "plot_gradient_norms", "plot_hidden_sizes", "plot_mislabelled", "plot_picture", "plot_planar_sets",
+           "plot_weights"]

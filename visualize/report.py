@@ -64,6 +64,7 @@ def _section(result: Result, images: data.Dataset | None) -> dict[str, Any]:
     """What the page shows of one model."""
     exercise, model, history = result.exercise, result.model, result.history
     X, Y = (images.X_train, images.Y_train) if exercise.images and images is not None else data.planar()
+    comparison = compare_gradients(model, X, Y)
     heading, *layers = summary_rows(model, X.shape[1])
     course = {i: float(cost) for i, cost in exercise.costs.items()} if result.comparable else None
     return {
@@ -79,7 +80,8 @@ def _section(result: Result, images: data.Dataset | None) -> dict[str, Any]:
                   "difference": f"{abs(cost - float(exercise.costs[i])):.1e}", "agrees": exercise.agrees(i, cost)}
                  for i, cost in history.costs.items()] if result.comparable else [
                 {"iteration": i, "cost": f"{cost:.6f}"} for i, cost in history.costs.items()],
-        "gradients": compare_gradients(model, X, Y)._repr_html_(),
+        "gradients": comparison._repr_html_(),
+        "errors": _picture(plots.plot_gradient_errors(comparison)),
         "last": _picture(plots.plot_mislabelled(model, images) if exercise.images and images is not None else
                          plots.plot_decision_boundary(model, X, Y)),
     }
