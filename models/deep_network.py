@@ -1,23 +1,22 @@
 """A network of any depth, for images (week 4)."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.nn import Linear, Module, binary_cross_entropy, course_names, relu, sigmoid, sqrt
+from tinygrad_course.models.layered import Layered
+from tinygrad_course.nn import Linear, relu, sigmoid, sqrt
 from tinygrad_course.tensor import Tensor
 
 
-class DeepNetwork(Module):
+class DeepNetwork(Layered):
     """L layers: relu in all but the last, sigmoid in the last; W[l] = randn / sqrt(n[l-1]) in order, b = 0.
 
     layer_dims: n[0], n[1], ..., n[L], where n[0] = n_x is the input.
     """
-
-    binary_labels = True
 
     def __init__(self, layer_dims: Sequence[int], seed: int = 1):
         if not isinstance(layer_dims, Sequence) or len(layer_dims) < 2:
@@ -31,12 +30,6 @@ class DeepNetwork(Module):
         for layer in self.layers[:-1]:
             A = relu(layer(A))
         return sigmoid(self.layers[-1](A))
-
-    def cost(self, X: Any, Y: Any) -> Tensor:
-        return binary_cross_entropy(self(X), Y)
-
-    def children(self) -> Iterator[tuple[str, Tensor]]:
-        return course_names(self.layers)
 
     def config(self) -> dict[str, Any]:
         return {"layer_dims": [self.layers[0].W.shape[1]] + [layer.W.shape[0] for layer in self.layers]}

@@ -1,19 +1,17 @@
 """Planar data classification with one hidden layer (week 3)."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_course.nn import Linear, Module, binary_cross_entropy, course_names, sigmoid, small, tanh
+from tinygrad_course.models.layered import Layered
+from tinygrad_course.nn import Linear, sigmoid, small, tanh
 from tinygrad_course.tensor import Tensor
 
 
-class PlanarClassifier(Module):
+class PlanarClassifier(Layered):
     """n_x inputs, n_h tanh units, n_y sigmoid outputs; W = 0.01 randn, W1 first, b = 0."""
-
-    binary_labels = True
 
     def __init__(self, n_x: int = 2, n_h: int = 4, n_y: int = 1, seed: int = 2):
         random = np.random.RandomState(seed)
@@ -22,12 +20,6 @@ class PlanarClassifier(Module):
     def forward(self, X: Any) -> Tensor:
         A1 = tanh(self.layers[0](X))
         return sigmoid(self.layers[1](A1))
-
-    def cost(self, X: Any, Y: Any) -> Tensor:
-        return binary_cross_entropy(self(X), Y)
-
-    def children(self) -> Iterator[tuple[str, Tensor]]:
-        return course_names(self.layers)
 
     def config(self) -> dict[str, Any]:
         (n_h, n_x), (n_y, _) = (layer.W.shape for layer in self.layers)
