@@ -45,6 +45,7 @@ def topological_order(output: Tensor) -> list[Tensor]:
     return order
 
 
+@np.errstate(all="ignore")  # 1 / 0 is inf in a gradient as in a value
 def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = None,
               recorded: bool = False) -> dict[Tensor, Any]:
     """The gradient of `output` with respect to every Tensor of its graph, from `gradient`, that of `output` itself.
@@ -56,32 +57,31 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
     wanted = None if inputs is None else _leading_to(inputs, order)
     check = mode.now.check
     total = {output: gradient}
-    with np.errstate(all="ignore"):
-        for tensor in order:
-            g = total.get(tensor)
-            if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
+    for tensor in order:
+        g = total.get(tensor)
+        if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
+            continue
+        tensor._differentiated = True
+        y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
+        for i, parent in enumerate(tensor.parents):
+            seen = tensor.inputs[i]
+            if parent._data is not seen:
+                _check_unchanged(parent, seen, tensor)
+            if not parent.requires_grad or wanted is not None and parent not in wanted:
                 continue
-            tensor._differentiated = True
-            y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
-            for i, parent in enumerate(tensor.parents):
-                seen = tensor.inputs[i]
-                if parent._data is not seen:
-                    _check_unchanged(parent, seen, tensor)
-                if not parent.requires_grad or wanted is not None and parent not in wanted:
-                    continue
-                vjp = tensor.op.vjps[i]
-                if vjp is None:
-                    continue
-                part = vjp(g, y, *arguments, **tensor.params)
-                if part.shape != seen.shape:
-                    part = unbroadcast(part, seen.shape)
-                if part.dtype is not seen.dtype and part.dtype != seen.dtype:
-                    part = part.astype(seen.dtype)
-                if part is g and parent.op is None:
-                    part = g + 0  # handed on unchanged, perhaps to several: a leaf owns its gradient
-                total[parent] = total[parent] + part if parent in total else part
-                if check is not None:
-                    check(as_tensor(part), tensor.op, tensor.parents, parent)
+            vjp = tensor.op.vjps[i]
+            if vjp is None:
+                continue
+            part = vjp(g, y, *arguments, **tensor.params)
+            if part.shape != seen.shape:
+                part = unbroadcast(part, seen.shape)
+            if part.dtype is not seen.dtype and part.dtype != seen.dtype:
+                part = part.astype(seen.dtype)
+            if part is g and parent.op is None:
+                part = g + 0  # handed on unchanged, perhaps to several: a leaf owns its gradient
+            total[parent] = total[parent] + part if parent in total else part
+            if check is not None:
+                check(as_tensor(part), tensor.op, tensor.parents, parent)
     return total
 
 
@@ -152,7 +152,7 @@ def _seed(output: Tensor, gradient: Any) -> Any:
         if output.size != 1:
             raise InputError(f"{describe(output)} has shape {output.shape}: the gradient of a single number is "
                              "wanted. Reduce it to a cost, for instance with .sum(), or give the gradient")
-        return np.array(1, dtype=output.dtype).reshape(output.shape)
+        return np.full(output.shape, 1, output.dtype) if output.shape else np.array(1, output.dtype)
     seed = np.array(gradient, dtype=output.dtype)
     if seed.shape != output.shape:
         raise InputError(f"the gradient has shape {seed.shape}, but {describe(output)} has {output.shape}")

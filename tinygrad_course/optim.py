@@ -49,9 +49,8 @@ class Optimizer:
             w = parameter._data
             if self.weight_decay:
                 g = g + self.weight_decay * w
-            if parameter not in self.states:
-                self.states[parameter] = self.initial_state(w)
-            new, self.states[parameter] = self.update(w, g, self.states[parameter])
+            state = self.states.get(parameter)
+            new, self.states[parameter] = self.update(w, g, self.initial_state(w) if state is None else state)
             parameter._data = new if type(new) is type(w) else np.asarray(new)
 
 
