@@ -163,7 +163,7 @@ class Operation(NamedTuple):
     inside: int = 0  # parts that bind less than this are put into brackets
 
 
-def _sum(detail: tuple[Any, bool], x: Any) -> Any:
+def _sum(detail: tuple[Any, Any], x: Any) -> Any:
     return np.sum(x, axis=detail[0], keepdims=detail[1])
 
 

@@ -198,7 +198,7 @@ def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
 def _on_made_up_data(model: Module, parameters: Parameters, m: int, cost: Any) -> Tensor:
     """The cost of m examples; the number of inputs is found by trying the sizes of the parameters."""
     random = np.random.RandomState(0)
-    tried: dict[tuple[int, int], InputError] = {}
+    tried: dict[tuple[int, ...], InputError] = {}
     for n_x in dict.fromkeys(n for _, parameter in parameters if parameter.ndim for n in parameter.shape[::-1]):
         X = random.randn(n_x, m).astype(parameters[0][1].dtype)
         try:
