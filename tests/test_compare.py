@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_course import InputError, data, fit, nn, ops
-from tinygrad_course.compare import Comparison, compare_gradients
+from tinygrad_course.compare import Comparison, check_backward, compare_gradients
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.steps import named_steps
 
@@ -114,6 +114,26 @@ def test_shown_as_text_table_and_plain_data(capsys: pytest.CaptureFixture[str]) 
 def test_bad_input(model: Any, convention: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compare_gradients(model, X, Y, convention)
+
+
+@pytest.mark.parametrize(("examples", "labels", "message"), [
+    (X.T, Y, "did you mean X.T"), (X, Y.T, "did you mean|Did you mean"), (X * np.nan, Y, r"X holds nan at \(0, 0\)"),
+    (X[:, :0], Y[:, :0], "X is empty"), (np.ones((3, 400)), Y, "columns of W1 must equal rows")])
+def test_data_that_do_not_fit(examples: Any, labels: Any, message: str) -> None:
+    for check in (lambda: compare_gradients(PlanarClassifier(), examples, labels),
+                  lambda: check_backward(lambda parameters, cache, X, Y: {}, PlanarClassifier(), examples, labels)):
+        with pytest.raises(InputError) as caught:
+            check()
+        assert re.search(message, str(caught.value)) or "check_backward" in str(caught.value)
+
+
+def test_a_saturated_or_ruined_model_gives_no_warning() -> None:
+    model = PlanarClassifier()
+    model.parameters()[2].data = np.full((1, 4), 1e4)
+    assert check_backward(lambda parameters, cache, X, Y: None, model, X, Y).exit_status == 1
+    model.parameters()[2].data = np.full((1, 4), np.inf)
+    with pytest.raises(InputError, match="W2 of the model is not finite"):
+        check_backward(lambda parameters, cache, X, Y: None, model, X, Y)
 
 
 def test_steps_of_any_network_are_named() -> None:

@@ -16,6 +16,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.finite_differences import directional_derivative
 from tinygrad_course.steps import named_steps
 from tinygrad_course.tensor import Tensor, plain
+from tinygrad_course.training import check_data
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
@@ -126,22 +127,22 @@ def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example
     cost J, as in dZ[L] = A[L] - Y. "of_cost" is the derivative of J. Gradients of parameters are always those of J.
     A `closed_form(X, Y)` that does not take `steps` gives the gradients of the parameters alone; Z, A, dZ and dA are
     then compared with finite differences only.
-    Raises InputError for another convention, and for a model without `closed_form`.
+    Raises InputError for another convention, a model without `closed_form`, and data that do not fit or are not finite.
     """
     if convention not in CONVENTIONS:
         raise InputError(f"there is no convention {convention!r}; there are {', '.join(CONVENTIONS)}")
     if not hasattr(model, "closed_form"):
         raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
-    X, Y = np.asarray(plain(X)), np.asarray(plain(Y))
+    parameters = dict(model.named_parameters())
+    X, Y = check_data(X, Y, binary=False, dtype=next(iter(parameters.values())).dtype)
+    cost = model.cost(X, Y)  # before the formulas by hand: its errors say what does not fit
     scale = X.shape[-1] if convention == "per_example" else 1
     has_steps = "steps" in signature(model.closed_form).parameters
     by_hand = model.closed_form(X, Y, **({"steps": True} if has_steps else {}))
-    parameters = dict(model.named_parameters())
     by_hand = {f"d{name}" if name in parameters else name:
                value * scale / X.shape[-1] if name.startswith("d") else value for name, value in by_hand.items()}
     random = np.random.RandomState(seed)
 
-    cost = model.cost(X, Y)
     found = gradients(cost, np.ones_like(plain(cost)))
     steps = named_steps(cost)
     rows = [Row(name, Z.shape, _difference(plain(Z), by_hand.get(name)), None, 0) for name, Z in steps.items()]

@@ -25,6 +25,7 @@ from tinygrad_course.checking.runner import call, no_input
 from tinygrad_course.checking.samples import network
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module, ReLU, Sequential, Sigmoid, Tanh
+from tinygrad_course.training import check_data
 
 SIGNATURES = {
     "propagate": ("w", "b", "X", "Y"),
@@ -44,7 +45,7 @@ def check_backward(backward: Callable[..., Any], model: Module, X: Any, Y: Any) 
 
     It is called with the model's parameters on X and Y, and on random inputs of other sizes too, as there are mistakes
     that one input does not show. It runs in this process; `check_file` uses another one.
-    Raises InputError where the arguments do not fit together.
+    Raises InputError where the arguments do not fit together or are not finite.
     """
     if not callable(backward):
         raise InputError(f"check_backward: the first argument is {backward!r}: give your function itself, without ()")
@@ -52,7 +53,12 @@ def check_backward(backward: Callable[..., Any], model: Module, X: Any, Y: Any) 
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1]:
         raise InputError(f"check_backward: X is {X.shape} and Y is {Y.shape}: examples are columns, so both need two "
                          "axes and the same number of columns")
+    X, Y = check_data(X, Y, binary=False, dtype=X.dtype)
     parameters = {name: np.array(value) for name, value in model.named_parameters()}
+    for name, value in parameters.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"check_backward: {name} of the model is not finite: give a model that was not ruined by "
+                             "training")
     if set(parameters) == {"w", "b"}:
         function = _logistic(parameters, X, Y)
     else:
@@ -68,7 +74,8 @@ def check_backward(backward: Callable[..., Any], model: Module, X: Any, Y: Any) 
         raise InputError(f"check_backward: {_name(backward)} takes ({', '.join(given)}), but for "
                          f"{type(model).__name__} the course has {function.name}({', '.join(function.parameters)})")
     order = order_of([(name, False) for name in given], function.parameters)
-    verdict = judge(function, in_process(backward, order), _source(backward))
+    with np.errstate(all="ignore"):  # saturated units are among the inputs
+        verdict = judge(function, in_process(backward, order), _source(backward))
     verdict.name = _name(backward)
     return Report(f"{_name(backward)} for {type(model).__name__}", [verdict])
 
