@@ -286,6 +286,10 @@ def _matmul(a: Any, b: Any) -> Any:
     return np.dot(a, b) if getattr(a, "ndim", 0) == getattr(b, "ndim", 0) == 2 else np.matmul(a, b)
 
 
+def _transposed(name: str) -> str:
+    return f"the transpose of {name}" if " " in name else f"{name}.T"
+
+
 def _explain_matmul(op: Op, names: Sequence[str], a: Shape, b: Shape) -> str:
     left, right = f"{op.name}: {names[0]} is {a}", f"{names[1]} is {b}"
     if not a or not b:
@@ -296,9 +300,9 @@ def _explain_matmul(op: Op, names: Sequence[str], a: Shape, b: Shape) -> str:
                 + explain_broadcasting(op, names, a[:-2], b[:-2]))
     advice = "Examples are columns here"
     if columns == b[-1]:
-        advice += f"; did you mean {names[1]}.T?"
+        advice += f"; did you mean {_transposed(names[1])}?"
     elif len(a) > 1 and a[-2] == rows:
-        advice += f"; did you mean {names[0]}.T?"
+        advice += f"; did you mean {_transposed(names[0])}?"
     return f"{left} but {right}: columns of {names[0]} must equal rows of {names[1]}. {advice}"
 
 
