@@ -91,8 +91,8 @@ def test_seeds_of_the_initial_weights() -> None:
     ("four-layer", 2400, 0.0928786, False),
     ("planar", 7000, 0.2175044, True),
     ("planar", 7000, 0.2175046, False),
-    ("planar", 8000, 0.21946 + 0.9e-4, True),    # where rounding has grown
-    ("planar", 9000, 0.21856 - 1.1e-4, False),
+    ("planar", 8000, 0.21946 + 4.9e-4, True),    # where rounding has grown
+    ("planar", 9000, 0.21856 - 5.1e-4, False),
     ("planar", 9000, float("nan"), False),
     ("two-layer", 0, float("nan"), False),
     ("logistic", 0, float("nan"), False),

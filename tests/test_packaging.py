@@ -24,11 +24,13 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 # From the bottom to the top: a file imports only from those before it. A name may stand for a whole package.
 LAYERS = """
     errors broadcasting ops tensor protocols autodiff finite_differences
-    costs nn summary optim compiler progress training
-    files standin pictures data fetch checkpoint
-    steps equations checking compare
+    costs nn summary optim steps run
+    files standin pictures data
+    compiler progress training
+    fetch checkpoint
+    equations checking compare
     __init__
-    models course reproduce visualize
+    models course reproduce visualize bench
     cli __main__
 """.split()
 # Methods of Tensor, and nn.summary: one line and a pointer to the file that does the work, which builds on them.

@@ -323,14 +323,14 @@ def look(i, model, cost):
 
 flower, model, again = data.planar("flower"), PlanarClassifier(), PlanarClassifier()
 try:
-    history = fit(model, *flower, iterations=10 ** 8, optimizer=optim.Adam(), callback=look)
+    history = fit(model, *flower, iterations=10 ** 8, optimizer=optim.Adam(), callback=look, engine="eager")
 except KeyboardInterrupt:
     print("KeyboardInterrupt", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     sys.exit()
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 assert "interrupt" in history.stopped and f"iteration {history.iterations - 1}" in history.stopped, history.stopped
 assert list(history.costs) == list(range(history.iterations)) and history.iterations > 50
-same = fit(again, *flower, iterations=history.iterations, optimizer=optim.Adam())
+same = fit(again, *flower, iterations=history.iterations, optimizer=optim.Adam(), engine="eager")
 assert same.costs == history.costs and same.stopped is None
 for p, q in zip(model.parameters(), again.parameters()):
     assert p.numpy().tobytes() == q.numpy().tobytes()

@@ -20,7 +20,8 @@ class Exercise:
     images: trained on the cat images; otherwise on the planar flower.
     costs: iteration to cost, as printed, one every `print_every` iterations.
     relative: how far a cost may be off, as a fraction; None: not at all in the digits that are printed.
-    loose_from: from this iteration on rounding has grown so far that 1e-4 is all that can agree.
+    loose_from: from this iteration on rounding has grown so far that 5e-4 is all that can agree: there, weights that
+    differ in their last bit at the start give costs up to 2.2e-4 from the course's (40 trainings), by any program.
     score: the accuracy as the course computes it, digit for digit, from predictions and labels (1, m).
     train_score, test_score: what it prints; least_accuracy: of the training set, where it prints none.
     """
@@ -45,7 +46,7 @@ class Exercise:
         """Whether a cost is the one that the course prints."""
         printed = self.costs[iteration]
         if self.loose_from is not None and iteration >= self.loose_from:
-            return abs(cost - float(printed)) <= 1e-4
+            return abs(cost - float(printed)) <= 5e-4
         if self.relative is not None:
             return abs(cost - float(printed)) <= self.relative * float(printed)
         return f"{cost:.{decimals(printed)}f}" == printed

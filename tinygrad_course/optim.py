@@ -47,11 +47,17 @@ class Optimizer:
             if g is None:
                 continue
             w = parameter._data
-            if self.weight_decay:
-                g = g + self.weight_decay * w
-            state = self.states.get(parameter)
-            new, self.states[parameter] = self.update(w, g, self.initial_state(w) if state is None else state)
+            new, self.states[parameter] = self.changed(w, g, self.state_of(parameter, w))
             parameter._data = new if type(new) is type(w) else np.asarray(new)
+
+    def changed(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        """The rule with weight decay: arrays in, arrays out."""
+        return self.update(w, g + self.weight_decay * w if self.weight_decay else g, state)
+
+    def state_of(self, parameter: Tensor, w: Any) -> State:
+        """What earlier steps left for a parameter; before the first, what the rule starts with."""
+        state = self.states.get(parameter)
+        return self.initial_state(w) if state is None else state
 
 
 class GradientDescent(Optimizer):

@@ -118,8 +118,9 @@ def conclusion(result: Result) -> list[str]:
     lines.append(f"autodiff against closed-form gradients: largest relative difference "
                  f"{result.gradient_difference:.1e}")
     history = result.history
+    engine = history.engine.partition(":")[0]
     lines.append(f"{history.iterations} iterations in {history.seconds:.1f} s, "
-                 f"{history.seconds / max(history.iterations, 1) * 1e3:.3f} ms each, engine {history.engine}")
+                 f"{history.seconds / max(history.iterations, 1) * 1e3:.3f} ms each, engine {engine}")
     return lines + [f"DIFFERS: {text}" for text in result.mismatches()]
 
 

@@ -138,7 +138,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values without the graph: a constant."""
-        return _unrecorded(self._data, self.name)
+        return unrecorded(self._data, self.name)
 
     def backward(self, gradient: Any = None) -> None:
         """Fill `grad` of every Tensor that this one was computed from: see `autodiff.backward`."""
@@ -300,9 +300,9 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
     except (ValueError, TypeError, IndexError) as error:
         raise InputError(_explain(op, inputs, error)) from None
     if type(value) is not np.ndarray:
-        value = np.asarray(value)
+        value = as_array(value)
 
-    result = _unrecorded(value)
+    result = unrecorded(value)
     now = mode.now
     if op.constant or recorded and now.recording:
         result.requires_grad = not op.constant
@@ -337,15 +337,20 @@ def constant(x: Any, like: Tensor) -> Tensor:
     A Python number takes the dtype of the result, as it did while the value was computed.
     """
     if type(x) is np.ndarray:
-        return _unrecorded(x)
+        return unrecorded(x)
     if isinstance(x, (int, float)) and like.dtype.kind == "f":
-        return _unrecorded(np.asarray(x, dtype=like.dtype))
-    return _unrecorded(np.asarray(x))
+        return unrecorded(np.asarray(x, dtype=like.dtype))
+    return unrecorded(as_array(x))
+
+
+def as_array(x: Any) -> Any:
+    """x as an array, of NumPy or of whoever else follows its protocols, such as the compiler with its Nodes."""
+    return x if hasattr(x, "__array_function__") else np.asarray(x)
 
 
 def as_tensor(x: Any) -> Tensor:
     """x itself if it is a Tensor, else a constant that shares its memory."""
-    return x if isinstance(x, Tensor) else _unrecorded(_numbers(x, None, copy=None).view())
+    return x if isinstance(x, Tensor) else unrecorded(_numbers(x, None, copy=None).view())
 
 
 def plain(x: Any) -> Any:
@@ -365,7 +370,7 @@ def describe(x: Any) -> str:
 _new = object.__new__
 
 
-def _unrecorded(data: Any, name: str | None = None) -> Tensor:
+def unrecorded(data: Any, name: str | None = None) -> Tensor:
     """A Tensor around an array that need not be copied or checked."""
     tensor = _new(Tensor)
     tensor._data = data

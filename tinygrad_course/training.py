@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -17,34 +16,12 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import GradientDescent, Optimizer
 from tinygrad_course.progress import training_progress
-from tinygrad_course.tensor import Tensor, as_tensor, plain
+from tinygrad_course.run import Batches, History, Run, TrainingDiverged, train_eagerly
+from tinygrad_course.tensor import plain
 
-ENGINES = ("auto", "eager")
+__all__ = ["ENGINES", "History", "TrainingDiverged", "accuracy", "check_data", "fit", "predict"]
 
-
-@dataclass
-class History:
-    """What happened in training.
-
-    costs: the cost before the update of an iteration, for the recorded iterations, counted from 0.
-    iterations: how many updates were made; seconds: how long they took.
-    stopped: why training ended before its last iteration, or None.
-    """
-
-    costs: dict[int, float] = field(default_factory=dict)
-    iterations: int = 0
-    seconds: float = 0.0
-    learning_rate: float | None = None
-    engine: str = "eager"
-    stopped: str | None = None
-
-
-class TrainingDiverged(InputError):
-    """The cost became NaN or infinite. `history` is what happened before; the model has its last good parameters."""
-
-    def __init__(self, message: str, history: History):
-        super().__init__(message)
-        self.history = history
+ENGINES = ("auto", "eager", "numpy", "native")
 
 
 def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float | None = None,
@@ -81,40 +58,21 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
                          "is among its attributes")
     X, Y = check_data(X, Y, binary=model.binary_labels or cost is binary_cross_entropy, dtype=parameters[0].dtype)
     cost_of = model.cost if cost is None else lambda X, Y: cost(model(X), Y)
-    record_every = record_every or print_cost or 1
-
     history = History(learning_rate=optimizer.learning_rate)
-    batches = _batches(as_tensor(X), as_tensor(Y), batch_size, seed)
-    before = [parameter._data for parameter in parameters]
     start = time.perf_counter()
     with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \
             np.errstate(all="ignore"):
-        for i in range(iterations):
-            for parameter in parameters:
-                parameter.grad = None
-            J = cost_of(*next(batches))
-            value = J.item()
-            if not np.isfinite(value):
-                history.iterations = max(i - 1, 0)
-                _diverged(f"the cost became {value} in iteration {i}", parameters, before, history)
-            J.backward()
-            if i % record_every == 0:
-                history.costs[i] = value
-                if callback is not None:
-                    callback(i, model, value)
-            if print_cost is not None and i % print_cost == 0:
-                print(f"Cost after iteration {i}: {value:{'f' if abs(value) < 1e9 else 'g'}}")
-            before = [parameter._data for parameter in parameters]
-            optimizer.step(parameters)
-            history.iterations = i + 1
+        run = Run(model, parameters, cost_of, optimizer, X, Y, iterations, Batches(X.shape[-1], batch_size, seed),
+                  record_every or print_cost or 1, print_cost, callback, report, interrupted, history)
+        try:
+            if engine == "eager":
+                history.engine = "eager: as asked for"
+                train_eagerly(run)
+            else:
+                from tinygrad_course.compiler.running import train
+                train(run, engine)
+        finally:
             history.seconds = time.perf_counter() - start
-            report(i + 1, value)
-            if interrupted:
-                history.stopped = f"interrupted after iteration {i}"
-                break
-    if history.iterations and not all(np.isfinite(parameter._data).all() for parameter in parameters):
-        history.iterations -= 1
-        _diverged(f"the parameters became infinite in iteration {history.iterations}", parameters, before, history)
     return history
 
 
@@ -191,29 +149,6 @@ def _checked_settings(optimizer: Optimizer | None, learning_rate: float | None, 
         return optimizer
     assert learning_rate is not None
     return GradientDescent(learning_rate)
-
-
-def _batches(X: Any, Y: Any, batch_size: int | None, seed: int) -> Iterator[tuple[Any, Any]]:
-    """The data for one update after the other, for ever: all, or parts of a new random order in each epoch."""
-    m = X.shape[-1]
-    if batch_size is None or batch_size >= m:
-        while True:
-            yield X, Y
-    random = np.random.RandomState(seed)
-    while True:
-        order = random.permutation(m)
-        for start in range(0, m, batch_size):
-            chosen = order[start:start + batch_size]
-            yield X[..., chosen], Y[..., chosen]
-
-
-def _diverged(what: str, parameters: list[Tensor], before: list[Any], history: History) -> NoReturn:
-    """Restore the last good parameters and say so."""
-    for parameter, data in zip(parameters, before):
-        parameter._data = data
-    history.stopped = what
-    raise TrainingDiverged(f"{what}: the parameters after {history.iterations} updates, the last with a finite cost, "
-                           f"are kept. A smaller learning rate than {history.learning_rate:g} may help", history)
 
 
 @contextmanager

@@ -1,0 +1,303 @@
+"""The graph of a training step: arrays that are known by how they are computed, not by their values.
+
+A `Node` stands where an array would stand. It has a shape and a dtype, and NumPy's operators and functions give new
+Nodes, by the same protocols that `Tensor` uses. So a step is traced by running the very code that trains eagerly, with
+Nodes in place of arrays: forward pass, VJPs and the optimiser's rule are NumPy code that never looks at a value. What
+does look at one, such as `if cost > 1`, raises `Untraceable`.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+Shape = tuple[int, ...]
+
+
+class Untraceable(Exception):
+    """What cannot be compiled, and why; training then runs eagerly."""
+
+
+class Node(NDArrayOperatorsMixin):
+    """One array of the graph.
+
+    op: the name of a NumPy function, "input" or "constant"; inputs: the Nodes that it is applied to; params: its
+    parameters. value: that of a constant. weak: a Python number, which takes the dtype of the arrays that it meets.
+    """
+
+    __slots__ = ("op", "inputs", "params", "shape", "dtype", "value", "weak", "name")
+    flags = SimpleNamespace(writeable=True)
+    base = None
+    __hash__ = object.__hash__  # the mixin defines ==, as an operation
+
+    def __init__(self, op: str, inputs: Sequence[Node], shape: Shape, dtype: Any, params: dict[str, Any] | None = None,
+                 value: Any = None, weak: bool = False, name: str | None = None):
+        self.op = op
+        self.inputs = tuple(inputs)
+        self.params = params or {}
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.value = value
+        self.weak = weak
+        self.name = name
+
+    @property
+    def ndim(self) -> int: return len(self.shape)
+    @property
+    def size(self) -> int: return int(np.prod(self.shape, dtype=np.int64))
+    @property
+    def nbytes(self) -> int: return self.size * int(self.dtype.itemsize)
+    @property
+    def T(self) -> Node: return transpose(self)
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.name or ''} {self.shape} {self.dtype}>"
+
+    def with_inputs(self, inputs: Sequence[Node]) -> Node:
+        return Node(self.op, inputs, self.shape, self.dtype, self.params, self.value, self.weak, self.name)
+
+    # ------------------------------------------------------------------------------------- what an array can do
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Node: return reduced("sum", self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Node:
+        return reduced("max", self, axis, keepdims, initial)
+
+    def min(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Node:
+        return reduced("min", self, axis, keepdims, initial)
+
+    def reshape(self, *shape: Any) -> Node:
+        return reshape(self, tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape)
+
+    def astype(self, dtype: Any, copy: bool = True) -> Node:
+        same = np.dtype(dtype) == self.dtype and not self.weak
+        return self if same else Node("astype", [self], self.shape, dtype)
+
+    def __getitem__(self, index: Any) -> Node:
+        index = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, Node) for part in index):
+            raise Untraceable("values of a Tensor select elements (an index)")
+        return Node("getitem", [self], np.broadcast_to(0.0, self.shape)[index].shape, self.dtype, {"index": index})
+
+    def __setitem__(self, index: Any, values: Node) -> None:
+        """For zeros that nobody has seen yet, as `ops.scatter` makes them."""
+        self._receive("scatter", index, values)
+
+    def _receive(self, op: str, index: Any, values: Node) -> None:
+        if self.op != "zeros":
+            raise Untraceable("the values of a Tensor are changed in place")
+        index = index if isinstance(index, tuple) else (index,)
+        self.op, self.inputs, self.params = op, (values,), {"index": index}
+
+    def __pow__(self, exponent: Any) -> Any:
+        """As arrays do it: a square is a product, and so on."""
+        known = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+        if type(exponent) in (int, float) and exponent in known:
+            return known[exponent](self)
+        return np.power(self, exponent)
+
+    def copy(self) -> Node: return self
+    def setflags(self, write: bool = True) -> None: pass
+
+    # ------------------------------------------------------------------------------- what looks at a value
+
+    def __bool__(self) -> bool: raise Untraceable("Python's control flow depends on a value (if, while, and, or, not)")
+    def __float__(self) -> float: raise Untraceable("a value is read as a Python number")
+    def __int__(self) -> int: raise Untraceable("a value is read as a Python number")
+    def __index__(self) -> int: raise Untraceable("a value is used as an index")
+    def __len__(self) -> int: return self.shape[0]
+    def __iter__(self) -> Any: return (self[i] for i in range(len(self)))
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any: raise Untraceable("a value is read as an array")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Untraceable(f"a value is read by .{name}")
+
+    # ---------------------------------------------------------------------------------------- NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and ufunc.nout == 1:
+            return matmul(*inputs) if ufunc is np.matmul else elementwise(ufunc, *inputs)
+        if method == "at" and ufunc is np.add:
+            x, index, values = inputs
+            return x._receive("scatter_add", index, values)
+        if method == "reduce" and ufunc in REDUCTIONS and isinstance(inputs[0], Node):
+            return reduced(REDUCTIONS[ufunc], inputs[0], kwargs.get("axis", 0), kwargs.get("keepdims", False))
+        raise Untraceable(f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} is applied to values")
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in FUNCTIONS:
+            raise Untraceable(f"np.{function.__name__} is applied to values")
+        return FUNCTIONS[function](*args, **kwargs)
+
+
+def inputs_named(name: str, shape: Shape, dtype: Any, weak: bool = False) -> Node:
+    return Node("input", [], shape, dtype, name=name, weak=weak)
+
+
+def as_node(x: Any) -> Node:
+    """A Node for an array or number among the arguments."""
+    if isinstance(x, Node):
+        return x
+    if type(x) in (bool, int, float):
+        return Node("constant", [], (), np.float64 if type(x) is float else np.int64, value=x, weak=True)
+    x = np.asarray(x)
+    return Node("constant", [], x.shape, x.dtype, value=x)
+
+
+# ----------------------------------------------------------------------------------------- elementwise functions
+
+_resolved: dict[Any, tuple[Any, ...]] = {}
+
+
+def elementwise(ufunc: Any, *inputs: Any) -> Node:
+    """`ufunc` of Nodes, arrays and numbers; a Python number becomes one of the dtype that NumPy computes in."""
+    nodes = [as_node(x) for x in inputs]
+    kinds = tuple((float if x.dtype.kind == "f" else int) if x.weak else x.dtype for x in nodes)
+    weak = all(x.weak for x in nodes)
+    key = (ufunc, kinds)
+    if key not in _resolved:
+        strong = tuple(np.dtype(kind) for kind in kinds) if weak else kinds
+        _resolved[key] = ufunc.resolve_dtypes((*strong, None))
+    *wanted, dtype = _resolved[key]
+    if not weak:
+        nodes = [converted(x, target) if x.weak else x for x, target in zip(nodes, wanted)]
+    return Node(ufunc.__name__, nodes, np.broadcast_shapes(*(x.shape for x in nodes)), dtype, weak=weak)
+
+
+def converted(x: Node, dtype: Any) -> Node:
+    """A Python number as an array of a dtype."""
+    if x.op == "constant":
+        return Node("constant", [], (), dtype, value=np.asarray(x.value, dtype=dtype))
+    return Node("astype", [x], (), dtype)
+
+
+def where(condition: Any, x: Any, y: Any) -> Node:
+    x, y = as_node(x), as_node(y)
+    strong = [n.dtype for n in (x, y) if not n.weak]
+    if strong:
+        dtype = np.result_type(*strong, *(0.0 if n.dtype.kind == "f" else 0 for n in (x, y) if n.weak))
+        x, y = (converted(n, dtype) if n.weak else n for n in (x, y))
+    nodes = [as_node(condition), x, y]
+    return Node("where", nodes, np.broadcast_shapes(*(n.shape for n in nodes)), np.result_type(x.dtype, y.dtype),
+                weak=not strong and nodes[0].weak)
+
+
+def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
+    a = a if a_min is None else np.maximum(a, a_min)
+    return a if a_max is None else np.minimum(a, a_max)
+
+
+# ------------------------------------------------------------------------------------------ everything else
+
+
+def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
+    if axis is None:
+        return tuple(range(ndim))
+    return tuple(sorted(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))))
+
+
+def reduced(op: str, x: Node, axis: Any, keepdims: bool, initial: Any = None) -> Node:
+    """A sum, maximum or minimum. In the graph reductions keep their axes; a reshape takes them away."""
+    axes = axes_of(axis, x.ndim)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    dtype = np.dtype(np.int64) if op == "sum" and x.dtype.kind in "bi" else x.dtype
+    result = Node(op, [x], kept, dtype, {"axes": axes} | ({} if initial is None else {"initial": initial}))
+    return result if keepdims else reshape(result, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+
+
+def matmul(a: Any, b: Any) -> Node:
+    """a @ b. For matrices also with either of them transposed, which costs nothing: params ta and tb."""
+    a, b = as_node(a), as_node(b)
+    if a.ndim == b.ndim == 2:
+        return product(a, b)
+    shape = np.matmul(np.broadcast_to(0.0, a.shape), np.broadcast_to(0.0, b.shape)).shape
+    return Node("stacked_matmul", [a, b], shape, np.result_type(a.dtype, b.dtype))
+
+
+def product(a: Node, b: Node, ta: bool = False, tb: bool = False) -> Node:
+    rows, inner = a.shape[::-1] if ta else a.shape
+    inner_b, columns = b.shape[::-1] if tb else b.shape
+    if inner != inner_b:
+        raise ValueError(f"matmul of {a.shape} and {b.shape}")  # explained by whoever called
+    return Node("matmul", [a, b], (rows, columns), np.result_type(a.dtype, b.dtype), {"ta": ta, "tb": tb})
+
+
+def dot(a: Any, b: Any) -> Node:
+    a, b = as_node(a), as_node(b)
+    if a.ndim == b.ndim == 2:
+        return product(a, b)
+    shape = np.dot(np.broadcast_to(0.0, a.shape), np.broadcast_to(0.0, b.shape)).shape
+    return Node("dot", [a, b], shape, np.result_type(a.dtype, b.dtype))
+
+
+def transpose(a: Any, axes: Any = None) -> Node:
+    a = as_node(a)
+    order = tuple(range(a.ndim))[::-1] if axes is None else tuple(i % a.ndim for i in axes)
+    if order == tuple(range(a.ndim)):
+        return a
+    return Node("transpose", [a], tuple(a.shape[i] for i in order), a.dtype, {"axes": order})
+
+
+def swapaxes(a: Any, axis1: int, axis2: int) -> Node:
+    order = list(range(a.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(a, order)
+
+
+def moveaxis(a: Any, source: int, destination: int) -> Node:
+    order = [i for i in range(a.ndim) if i != source % a.ndim]
+    order.insert(destination % a.ndim, source % a.ndim)
+    return transpose(a, order)
+
+
+def reshape(a: Any, shape: Any) -> Node:
+    a = as_node(a)
+    shape = np.broadcast_to(0.0, a.shape).reshape(shape).shape
+    return a if shape == a.shape else Node("reshape", [a], shape, a.dtype)
+
+
+def squeeze(a: Any, axis: Any = None) -> Node:
+    return reshape(a, np.broadcast_to(0.0, a.shape).squeeze(axis).shape)
+
+
+def expand_dims(a: Any, axis: Any) -> Node:
+    return reshape(a, np.expand_dims(np.broadcast_to(0.0, a.shape), axis).shape)
+
+
+def broadcast_to(a: Any, shape: Any) -> Node:
+    a = as_node(a)
+    shape = np.broadcast_to(np.broadcast_to(0.0, a.shape), shape).shape
+    return a if shape == a.shape else Node("broadcast_to", [a], shape, a.dtype)
+
+
+def concatenate(arrays: Iterable[Any], axis: int = 0) -> Node:
+    nodes = [as_node(x) for x in arrays]
+    if len(nodes) == 1:
+        return nodes[0]
+    shape = np.concatenate([np.broadcast_to(0.0, x.shape) for x in nodes], axis=axis).shape
+    return Node("concatenate", nodes, shape, np.result_type(*(x.dtype for x in nodes)), {"axis": axis % len(shape)})
+
+
+def stack(arrays: Iterable[Any], axis: int = 0) -> Node:
+    return concatenate([expand_dims(as_node(x), axis) for x in arrays], axis)
+
+
+def zeros_like(a: Any, dtype: Any = None, shape: Any = None) -> Node:
+    return Node("zeros", [], a.shape if shape is None else tuple(shape), a.dtype if dtype is None else dtype)
+
+
+REDUCTIONS = {np.add: "sum", np.maximum: "max", np.minimum: "min"}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.where: where, np.clip: clip, np.dot: dot, np.transpose: transpose, np.swapaxes: swapaxes,
+    np.moveaxis: moveaxis, np.reshape: reshape, np.squeeze: squeeze, np.expand_dims: expand_dims,
+    np.broadcast_to: broadcast_to, np.concatenate: concatenate, np.stack: stack, np.zeros_like: zeros_like,
+    np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.size: lambda a: a.size, np.copy: lambda a: a,
+    np.sum: lambda a, axis=None, keepdims=False: a.sum(axis, keepdims),
+    np.max: lambda a, axis=None, keepdims=False: a.max(axis, keepdims),
+    np.min: lambda a, axis=None, keepdims=False: a.min(axis, keepdims),
+}

@@ -1,0 +1,237 @@
+"""A program as NumPy source that a learner can read: the gradient code that one would write by hand, in its notation.
+
+Every step writes into the same arrays (`out=`), so that nothing is allocated while it runs.
+"""
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, planned
+from tinygrad_course.compiler.program import Program
+
+OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
+
+
+@dataclass
+class Source:
+    """text: a module with the function `train`. arguments: the inputs, by the names of its arguments."""
+
+    text: str
+    arguments: dict[str, Node]
+    constants: dict[str, Any]
+    memory: Memory = field(default_factory=Memory)
+
+
+class Writer:
+    def __init__(self, program: Program, hoisted: list[Node], sizes: dict[str, float]):
+        """sizes: numbers that have a name, such as m and learning_rate."""
+        self.program = program
+        self.hoisted = hoisted
+        self.sizes = sizes
+        self.memory = planned(program)
+        self.names: dict[Node, str] = {}
+        self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", *sizes}
+        self.constants: dict[str, Any] = {}
+        self.named = {repr(value): name for name, value in sizes.items()}
+        if "m" in sizes:
+            self.named.setdefault(repr(1 / sizes["m"]), "1 / m")
+        self.used: set[str] = set()
+
+    # ----------------------------------------------------------------------------------------------- names
+
+    def identifier(self, wanted: str) -> str:
+        """A name that Python takes and nobody has: W[1] or layers.0.W become W1, layers_0_W."""
+        plain = re.sub(r"\W", "_", re.sub(r"[\[\]]", "", wanted), flags=re.ASCII)
+        plain = f"_{plain}" if not plain or plain[0].isdigit() or keyword.iskeyword(plain) else plain
+        name, n = plain, 1
+        while name in self.taken:
+            n += 1
+            name = f"{plain}_{n}"
+        self.taken.add(name)
+        return name
+
+    def name_everything(self) -> None:
+        inputs = [x for x in self.program.slots if x.op == "input"]
+        for node in (*inputs, *self.hoisted, *(node for node in self.program.nodes if node.name)):
+            if node not in self.names and node.op != "constant":
+                self.names[node] = self.identifier(node.name or "c")
+        takers = {}  # from a Node to the one that takes over its memory
+        for node in self.program.nodes:
+            if is_elementwise(node) and not node.weak:
+                for x in node.inputs:
+                    if x in self.memory.kept and self.memory.kept[x] is self.memory.kept.get(node) and \
+                            x.shape == node.shape:
+                        takers[x] = node
+        counter = 0
+        for node in reversed(self.program.nodes):
+            if node in self.names or node.op == "constant":
+                continue
+            taker = takers.get(node)
+            target = self.memory.kept.get(node)
+            if taker is not None:
+                self.names[node] = self.names[taker]
+            elif isinstance(target, Node):
+                self.names[node] = self.names[target]
+            elif not (is_view(node) or node.weak):
+                counter += 1
+                self.names[node] = self.identifier(f"t{counter}")
+        for node in self.program.nodes:
+            if isinstance(self.memory.kept.get(node), Node):
+                self.names[node] = self.names[self.memory.kept[node]]  # type: ignore[index]
+
+    # ------------------------------------------------------------------------------------------ expressions
+
+    def number(self, value: Any) -> str:
+        text = repr(value.item() if isinstance(value, (np.ndarray, np.generic)) else value)
+        name = self.named.get(text)
+        if name is not None:
+            self.used.add(name)
+            return name
+        return text if re.fullmatch(r"-?[\d.e+-]+|True|False", text) else f'float("{text}")'
+
+    def __call__(self, node: Node) -> str:
+        """How a Node is called where it is used."""
+        if node.op == "constant":
+            if np.ndim(node.value) == 0:
+                return self.number(node.value)
+            if node not in self.names:
+                self.names[node] = self.identifier("C")
+                self.constants[self.names[node]] = node.value
+            return self.names[node]
+        if node.weak:
+            return self.weak(node)
+        if is_view(node):
+            return self.view(node)
+        return self.names[node]
+
+    def weak(self, node: Node) -> str:
+        if node.op == "input":
+            return f"{self.names[node]}.item()"
+        x = [self(y) for y in node.inputs]
+        if node.op in OPERATORS:
+            return f"({x[0]} {OPERATORS[node.op]} {x[1]})"
+        return f"np.{node.op}({', '.join(x)}).item()"
+
+    def view(self, node: Node) -> str:
+        x = self(node.inputs[0])
+        if node.op == "transpose":
+            return f"{x}.T" if node.params["axes"] == tuple(range(node.ndim))[::-1] else \
+                f"{x}.transpose({node.params['axes']})"
+        if node.op == "getitem":
+            return f"{x}[{self.index(node)}]"
+        if node.op == "reshape":
+            return f"{x}.reshape({node.shape})"
+        return f"np.broadcast_to({x}, {node.shape})"
+
+    def index(self, node: Node) -> str:
+        parts = []
+        for part in node.params["index"]:
+            if isinstance(part, slice):
+                texts = ["" if i is None else str(i) for i in (part.start, part.stop)]
+                parts.append(":".join(texts) + ("" if part.step is None else f":{part.step}"))
+            elif isinstance(part, np.ndarray):
+                parts.append(self.identifier("index"))
+                self.constants[parts[-1]] = part
+            else:
+                parts.append("..." if part is Ellipsis else str(part))
+        return ", ".join(parts) + ("," if len(parts) == 1 and node.op != "getitem" else "") or "()"
+
+    # ------------------------------------------------------------------------------------------- statements
+
+    def statements(self, node: Node) -> list[str]:
+        out = self.names[node]
+        if node.op == "matmul":
+            a, b = (f"{self(x)}.T" if t else self(x) for x, t in zip(node.inputs, node.params.values()))
+            return [f"np.dot({a}, {b}, out={out})"]
+        x = [self(y) for y in node.inputs]
+        if node.op in OPERATORS and x[0] == out:
+            return [f"{out} {OPERATORS[node.op]}= {x[1]}"]
+        if is_elementwise(node):
+            return [f"np.{node.op}({', '.join(x)}, out={out})"]
+        if node.op in ("stacked_matmul", "dot"):
+            return [f"np.{'dot' if node.op == 'dot' else 'matmul'}({x[0]}, {x[1]}, out={out})"]
+        if node.op in ("sum", "max", "min"):
+            axes = node.params["axes"]
+            more = f", initial={self.number(node.params['initial'])}" if "initial" in node.params else ""
+            axis = str(axes[0]) if len(axes) == 1 else str(axes)
+            return [f"np.{node.op}({x[0]}, axis={axis}, keepdims=True{more}, out={out})"]
+        if node.op == "where":
+            return [f"np.copyto({out}, {x[2]})", f"np.copyto({out}, {x[1]}, where={x[0]})"]
+        if node.op == "concatenate":
+            return [f"np.concatenate([{', '.join(x)}], axis={node.params['axis']}, out={out})"]
+        if node.op == "reshape":
+            return [f"np.copyto({out}.reshape({node.inputs[0].shape}), {x[0]})"]
+        if node.op == "getitem":
+            return [f"{out}[...] = {x[0]}[{self.index(node)}]"]
+        if node.op == "scatter":
+            return [f"{out}.fill(0)", f"{out}[{self.index(node)}] = {x[0]}"]
+        if node.op == "scatter_add":
+            return [f"{out}.fill(0)", f"np.add.at({out}, ({self.index(node)}), {x[0]})"]
+        if node.op == "zeros":
+            return [f"{out}.fill(0)"]
+        return [f"{out}[...] = {x[0]}"]  # astype
+
+    def source(self, title: str) -> Source:
+        self.name_everything()
+        body: list[str] = []
+        for node in self.program.nodes:
+            if node.op in ("input", "constant") or node.weak or is_view(node):
+                continue
+            lines = self.statements(node)
+            if node.params.get("note"):
+                lines[-1] = f"{lines[-1]:<44}  # {node.params['note']}"
+            body += lines
+        for x, y in self.memory.copied:
+            body.append(f"np.copyto({self.names[x]}, {self(y)})")
+        changed = [(x, y) for x, y in self.program.updates.items() if x.weak]
+        if changed:
+            body.append(f"{', '.join(f'{self.names[x]}[()]' for x, _ in changed)} = "
+                        f"{', '.join(self(y) for _, y in changed)}")
+        body.append(f"costs[i] = {self(self.program.cost)}")
+        arguments = {self.names[x]: x for x in self.program.slots if x in set(self.program.nodes) | set(
+            self.program.updates)}
+        batches = self.batches()
+        parameters = ", ".join([*arguments, *self.constants, *(["data_X", "data_Y", "order"] if batches else []), "costs"])
+        text = "\n".join([
+            f'"""{title}"""', "import numpy as np", "",
+            *(f"{name} = {value!r}" for name, value in self.sizes.items() if self._is_used(name, body)), "", "",
+            f"def train({parameters}):",
+            '    """One step for each element of costs, which receives the cost before it; all arrays change in place."""',
+            *(f"    {line}" for line in self.arrays()), "",
+            "    for i in range(len(costs)):", *(f"        {line}" for line in batches + body), ""])
+        return Source(text, arguments, self.constants, self.memory)
+
+    def batches(self) -> list[str]:
+        """Filling X and Y with the examples of the i-th batch, whose columns are order[i]."""
+        if not self.program.batches:
+            return []
+        names = {slot[1]: self.names[x] for x, slot in self.program.slots.items() if slot[0] == "data"}
+        return [f"np.take(data_{key}.T, order[i], axis=0, out={name}.T, mode=\"clip\")" for key, name in names.items()]
+
+    def _is_used(self, name: str, body: Iterable[str]) -> bool:
+        return any(re.search(rf"\b{name}\b", line) for line in body)
+
+    def arrays(self) -> list[str]:
+        """The arrays that a step writes to; two names for the same memory where one dies before the other begins."""
+        first: dict[int, str] = {}
+        lines, done = [], set()
+        for node, buffer in self.memory.kept.items():
+            name = self.names[node]
+            if not isinstance(buffer, int) or name in done:
+                continue
+            done.add(name)
+            if buffer not in first:
+                first[buffer] = name
+                dtype = "" if node.dtype == np.float64 else f", np.{'bool_' if node.dtype == bool else node.dtype}"
+                lines.append(f"{name} = np.empty({node.shape}{dtype})")
+            else:
+                same = self.memory.buffers[buffer][0] == node.shape
+                lines.append(f"{name} = {first[buffer]}" + ("" if same else f".reshape({node.shape})"))
+        return lines

@@ -1,0 +1,169 @@
+"""A training step as a list of Nodes in the order of computation, and what a pass over it needs."""
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.compiler.graph import Node
+
+# What an input is bound to: ("parameter", i), ("state", i, k), ("data", "X" or "Y"), or ("start", number) for
+# something that the compiler made up and that starts with this number everywhere.
+Slot = tuple[Any, ...]
+
+
+@dataclass
+class Program:
+    """What one step computes.
+
+    nodes: every Node that is needed, each after its inputs.
+    cost: the cost before the update.  updates: from an input that changes to its value after the step.
+    slots: what each input is bound to.  results: from a parameter or state to its value, as a Node of the inputs.
+    batches: whether X and Y are others in every step.  invariant: the inputs that no step changes.
+    gradients: dJ/dw by the input w, where the program still has it.
+    """
+
+    nodes: list[Node]
+    cost: Node
+    updates: dict[Node, Node]
+    slots: dict[Node, Slot]
+    results: dict[Slot, Node]
+    gradients: dict[Node, Node] = field(default_factory=dict)
+    batches: bool = False
+
+    @property
+    def invariant(self) -> list[Node]:
+        return [x for x, slot in self.slots.items() if x not in self.updates
+                and not (self.batches and slot[0] == "data")]
+
+    def outputs(self) -> list[Node]:
+        return [self.cost, *self.updates.values()]
+
+
+def ordered(outputs: Iterable[Node], start: Iterable[Node] = (), known: Container[Node] = ()) -> list[Node]:
+    """Every Node that the outputs need, each after its inputs; a loop, so that depth does not matter.
+
+    start: the order in which to look; what is not needed is left out. Thus an order that is there already is kept.
+    known: Nodes that are there already: neither they nor what only they need is listed.
+    """
+    needed: set[Node] = set()
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node not in needed and node not in known:
+            needed.add(node)
+            stack.extend(node.inputs)
+    placed: dict[Node, None] = {}
+    for root in (*start, *outputs):
+        if root not in needed:
+            continue
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            missing = [x for x in node.inputs if x in needed and x not in placed] if node not in placed else []
+            if missing:
+                stack.extend(reversed(missing))
+            else:
+                placed[stack.pop()] = None
+    return list(placed)
+
+
+def rewritten(program: Program, rule: Callable[[Node], Node], replaced: Mapping[Node, Node] = {}) -> Program:
+    """The program with each Node replaced by what `rule` makes of it, once its inputs have been replaced.
+
+    replaced: Nodes whose replacement is known already.
+    """
+    new = dict(replaced)
+    for node in program.nodes:
+        if node in replaced:
+            continue
+        inputs = [new[x] for x in node.inputs]
+        new[node] = rule(node if all(a is b for a, b in zip(inputs, node.inputs)) else node.with_inputs(inputs))
+    outputs = {x: new[y] for x, y in program.updates.items()}
+    cost = new[program.cost]
+    nodes = ordered([cost, *outputs.values()], start=new.values())
+    return replace(program, nodes=nodes, cost=cost, updates=outputs,
+                   gradients={w: new[g] for w, g in program.gradients.items() if g in new})
+
+
+def with_cost(program: Program, cost: Node) -> Program:
+    return replace(program, cost=cost, nodes=ordered([cost, *program.updates.values()], start=program.nodes))
+
+
+def users_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
+    """From each Node to those that use it."""
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for x in dict.fromkeys(node.inputs):
+            users.setdefault(x, []).append(node)
+    return users
+
+
+def fixed_nodes(program: Program) -> set[Node]:
+    """What no step changes: constants, inputs such as the data, and whatever depends on these alone."""
+    fixed = set(program.invariant)
+    for node in program.nodes:
+        if node.op == "constant" or node.inputs and all(x in fixed for x in node.inputs):
+            fixed.add(node)
+    return fixed
+
+
+# ------------------------------------------------------------------------------------------------ values of Nodes
+
+
+def _scattered(node: Node, g: Any) -> Any:
+    x = np.zeros(node.shape, node.dtype)
+    if node.op == "scatter":
+        x[node.params["index"]] = g
+    else:
+        np.add.at(x, node.params["index"], g)
+    return x
+
+
+def _product(node: Node, a: Any, b: Any) -> Any:
+    return np.dot(a.T if node.params["ta"] else a, b.T if node.params["tb"] else b)
+
+
+VALUES: dict[str, Callable[..., Any]] = {
+    "matmul": _product,
+    "stacked_matmul": lambda node, a, b: np.matmul(a, b),
+    "dot": lambda node, a, b: np.dot(a, b),
+    "sum": lambda node, x: x.sum(axis=node.params["axes"], keepdims=True),
+    "max": lambda node, x: x.max(axis=node.params["axes"], keepdims=True, **initial(node)),
+    "min": lambda node, x: x.min(axis=node.params["axes"], keepdims=True, **initial(node)),
+    "transpose": lambda node, x: np.transpose(x, node.params["axes"]),
+    "reshape": lambda node, x: np.reshape(x, node.shape),
+    "broadcast_to": lambda node, x: np.broadcast_to(x, node.shape),
+    "concatenate": lambda node, *inputs: np.concatenate(inputs, axis=node.params["axis"]),
+    "getitem": lambda node, x: x[node.params["index"]],
+    "astype": lambda node, x: np.asarray(x).astype(node.dtype),
+    "where": lambda node, c, x, y: np.where(c, x, y),
+    "zeros": lambda node: np.zeros(node.shape, node.dtype),
+    "scatter": _scattered,
+    "scatter_add": _scattered,
+}
+
+
+def initial(node: Node) -> dict[str, Any]:
+    return {"initial": node.params["initial"]} if "initial" in node.params else {}
+
+
+def value_of(node: Node, inputs: Iterable[Any]) -> Any:
+    """The value of a Node from those of its inputs, by NumPy."""
+    if node.op == "constant":
+        return node.value
+    if node.op in VALUES:
+        return VALUES[node.op](node, *inputs)
+    return getattr(np, node.op)(*inputs)
+
+
+def evaluated(outputs: Iterable[Node], values: Mapping[Node, Any]) -> list[Any]:
+    """The values of Nodes from those of the inputs: what a compiled step is held against."""
+    outputs = list(outputs)
+    known = dict(values)
+    with np.errstate(all="ignore"):
+        for node in ordered(outputs, known=values):
+            known[node] = value_of(node, [known[x] for x in node.inputs])
+    return [known[node] for node in outputs]

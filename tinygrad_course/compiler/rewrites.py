@@ -1,0 +1,204 @@
+"""Passes that make a program shorter or cheaper without changing what it computes. Each is one short function.
+
+All but `products_expanded` leave every rounding as it was: what they give is equal bit for bit.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.compiler.graph import Node, concatenate, product, reshape, transpose, where
+from tinygrad_course.compiler.memory import is_elementwise
+from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of
+
+MOST_FOLDED = 1 << 20  # elements: constants are computed once, but not at the price of much memory
+VIEWS = ("transpose", "reshape", "broadcast_to", "getitem")
+
+
+def is_number(node: Node, value: float) -> bool:
+    return node.op == "constant" and np.ndim(node.value) == 0 and node.value == value
+
+
+def without_dead_code(program: Program) -> Program:
+    """Only what the cost and the updates need; a parameter that stays as it is is none that changes."""
+    updates = {x: y for x, y in program.updates.items() if x is not y}
+    nodes = ordered([program.cost, *updates.values()], start=program.nodes)
+    kept = set(nodes)
+    return replace(program, nodes=nodes, updates=updates,
+                   gradients={w: g for w, g in program.gradients.items() if g in kept})
+
+
+def constants_folded(program: Program) -> Program:
+    """Whatever depends on constants alone is computed now."""
+    def rule(node: Node) -> Node:
+        if not node.inputs or any(x.op != "constant" for x in node.inputs) or node.size > MOST_FOLDED:
+            return node
+        with np.errstate(all="ignore"):
+            value = value_of(node, [x.value for x in node.inputs])
+        value = value.item() if node.weak and isinstance(value, np.generic) else value
+        value = value if node.weak else np.asarray(value, dtype=node.dtype)
+        return Node("constant", [], node.shape, node.dtype, value=value, weak=node.weak)
+    return rewritten(program, rule)
+
+
+def simplified(program: Program) -> Program:
+    """x * 1, x / 1, x + 0, x - 0 and views of views."""
+    def rule(node: Node) -> Node:
+        kept: Node | None = None
+        if node.op in ("multiply", "divide", "add", "subtract"):
+            a, b = node.inputs
+            neutral = 1 if node.op in ("multiply", "divide") else 0
+            if is_number(b, neutral):
+                kept = a
+            elif is_number(a, neutral) and node.op in ("multiply", "add"):
+                kept = b
+        elif node.op == "negative" and node.inputs[0].op == "negative":
+            kept = node.inputs[0].inputs[0]
+        elif node.op == "reshape" and node.inputs[0].op == "reshape":
+            return _named(reshape(node.inputs[0].inputs[0], node.shape), node)
+        elif node.op == "transpose" and node.inputs[0].op == "transpose":
+            inner = node.inputs[0]
+            order = tuple(inner.params["axes"][i] for i in node.params["axes"])
+            return _named(transpose(inner.inputs[0], order), node)
+        if kept is not None and kept.shape == node.shape and kept.dtype == node.dtype and kept.weak == node.weak:
+            return _named(kept, node)
+        return node
+    return rewritten(program, rule)
+
+
+def _named(node: Node, like: Node) -> Node:
+    if node.name is None:
+        node.name = like.name
+    return node
+
+
+def shared(program: Program) -> Program:
+    """Common sub-expressions are computed once."""
+    seen: dict[Any, Node] = {}
+
+    def rule(node: Node) -> Node:
+        if node.op == "input":
+            return node
+        return _named(seen.setdefault(_key(node), node), node)
+    return rewritten(program, rule)
+
+
+def _key(node: Node) -> tuple[Any, ...]:
+    value = node.value
+    if isinstance(value, np.ndarray):
+        value = (value.tobytes(), value.shape) if value.size <= 64 else id(value)
+    else:
+        value = repr(value)  # as -0.0 is equal to 0.0
+    params = repr(node.params) if not any(isinstance(i, np.ndarray) for i in node.params.get("index", ())) else \
+        tuple(id(i) if isinstance(i, np.ndarray) else repr(i) for i in node.params["index"])
+    return node.op, tuple(map(id, node.inputs)), params, value, node.dtype, node.shape, node.weak
+
+
+def transposes_absorbed(program: Program) -> Program:
+    """(a^T) b, a (b^T) and (a b)^T are products that read, or write, their matrices the other way round."""
+    def rule(node: Node) -> Node:
+        if node.op == "matmul":
+            a, b = node.inputs
+            ta, tb = node.params["ta"], node.params["tb"]
+            if a.op == "transpose":
+                a, ta = a.inputs[0], not ta
+            if b.op == "transpose":
+                b, tb = b.inputs[0], not tb
+            return _named(product(a, b, ta, tb), node) if (ta, tb) != tuple(node.params.values()) else node
+        if node.op == "transpose" and node.inputs[0].op == "matmul":
+            inner = node.inputs[0]
+            a, b = inner.inputs
+            return _named(product(b, a, not inner.params["tb"], not inner.params["ta"]), node)
+        return node
+    return rewritten(program, rule)
+
+
+def relu_derivatives_from_activations(program: Program) -> Program:
+    """relu'(Z), which is Z > 0, is A > 0 for A = relu(Z): so Z need not be kept."""
+    active: dict[Node, Node] = {}
+
+    def rule(node: Node) -> Node:
+        if node.op == "maximum" and is_number(node.inputs[1], 0):
+            active[node.inputs[0]] = node
+        if node.op == "greater" and is_number(node.inputs[1], 0) and node.inputs[0] in active:
+            return np.greater(active[node.inputs[0]], node.inputs[1])  # type: ignore[no-any-return]
+        return node
+    return rewritten(program, rule)
+
+
+def sigmoid_fused_with_cross_entropy(program: Program) -> Program:
+    """The cost has e^-|Z|, of which the sigmoid can be made as well: 1 / (1 + e) where Z > 0, else e / (1 + e)."""
+    found: dict[Node, Node] = {}
+
+    def rule(node: Node) -> Node:
+        Z = _sigmoid_of(node)
+        if node.op == "exp" and node.inputs[0].op == "copysign" and is_number(node.inputs[0].inputs[1], -1):
+            found[node.inputs[0].inputs[0]] = node
+        if Z is None or Z not in found:
+            return node
+        e = found[Z]
+        return _named(where(np.greater(Z, 0.0), 1.0, e) / (1.0 + e), node)
+    return rewritten(program, rule)
+
+
+def _sigmoid_of(node: Node) -> Node | None:
+    """Z where a Node is 1 / (1 + e^-Z)."""
+    if node.op != "divide" or not is_number(node.inputs[0], 1) or node.inputs[1].op != "add":
+        return None
+    one, e = node.inputs[1].inputs
+    return e.inputs[0].inputs[0] if is_number(one, 1) and e.op == "exp" and e.inputs[0].op == "negative" else None
+
+
+FEW = 4  # rows or columns up to which a product is a few elementwise products
+
+
+def products_expanded(program: Program) -> Program:
+    """Products with a short side as elementwise products and sums, which then are fused with what is around them.
+
+    This adds up in another order, so the last bits may differ.
+    """
+    def rule(node: Node) -> Node:
+        if node.op != "matmul":
+            return node
+        a, b = node.inputs
+        ta, tb = node.params.values()
+        A, B = transpose(a) if ta else a, transpose(b) if tb else b
+        (n, k), p = A.shape, B.shape[1]
+        if k <= FEW and n * p > FEW:
+            total = A[:, 0:1] * B[0:1, :]
+            for i in range(1, k):
+                total = total + A[:, i:i + 1] * B[i:i + 1, :]
+        elif p <= FEW and not ta and _is_computed(a) and not (n < p and _is_computed(b)):
+            total = concatenate([(A * transpose(B[:, j:j + 1])).sum(axis=1, keepdims=True) for j in range(p)], axis=1)
+        elif n <= FEW and _is_computed(b):
+            rows = [A[i:i + 1, :] for i in range(n)]
+            total = concatenate([reshape((b * row).sum(axis=1, keepdims=True), (1, p)) if tb else
+                                 (transpose(row) * b).sum(axis=0, keepdims=True) for row in rows], axis=0)
+        else:
+            return node
+        return _named(total, node)
+    return rewritten(program, rule)
+
+
+def _is_computed(node: Node) -> bool:
+    return is_elementwise(node) or node.op in ("where", "astype")
+
+
+def split(program: Program) -> tuple[list[Node], Program]:
+    """What no step changes is computed once, before the loop: the Nodes for that, and the program that uses them.
+
+    In the program an input of slot ("hoisted", i) stands for the i-th of these Nodes. Inputs, constants and views of
+    them are left where they are: they cost nothing.
+    """
+    fixed = fixed_nodes(program)
+    free = set(program.invariant)  # of these: inputs, constants and views of them
+    for node in program.nodes:
+        if node.op == "constant" or node.op in VIEWS and node.inputs[0] in free:
+            free.add(node)
+    used = [x for node in program.nodes if node not in fixed for x in node.inputs] + program.outputs()
+    hoisted = {node: Node("input", [], node.shape, node.dtype, weak=node.weak, name=node.name)
+               for node in dict.fromkeys(used) if node in fixed and node not in free}
+    slots = {**program.slots, **{x: ("hoisted", i) for i, x in enumerate(hoisted.values())}}
+    return list(hoisted), replace(rewritten(program, lambda node: node, hoisted), slots=slots)

@@ -1,0 +1,179 @@
+"""A compiled training step: traced, rewritten, bound to a model's parameters and to data."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.compiler import rewrites
+from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.native import Native
+from tinygrad_course.compiler.numpy_source import Writer
+from tinygrad_course.compiler.program import Program, Slot, evaluated, with_cost
+from tinygrad_course.compiler.span import in_the_span_of_the_data
+from tinygrad_course.compiler.tracing import trace
+from tinygrad_course.nn import Module
+from tinygrad_course.optim import Optimizer
+from tinygrad_course.tensor import Tensor
+
+PASSES = (rewrites.constants_folded, rewrites.simplified, rewrites.shared, rewrites.transposes_absorbed)
+
+
+def optimised(program: Program, iterations: int | None = None, zeros: Sequence[Node] = ()) -> Program:
+    """All passes in their order. iterations, zeros: as for `in_the_span_of_the_data`."""
+    program = rewrites.without_dead_code(program)
+    for rewrite in PASSES:
+        program = rewrite(program)
+    in_span = in_the_span_of_the_data(program, iterations, zeros)
+    if in_span is not program:
+        for rewrite in PASSES:
+            in_span = rewrite(in_span)
+    program = in_span
+    return rewrites.without_dead_code(rewrites.relu_derivatives_from_activations(program))
+
+
+def _columns_like(array: Any, m: int) -> Any:
+    """Memory for m columns, in the order in which the columns of `array` lie."""
+    if array.ndim == 2 and abs(array.strides[0]) < abs(array.strides[1]):
+        return np.empty((m, array.shape[0]), array.dtype).T
+    return np.empty((*array.shape[:-1], m), array.dtype)
+
+
+class Step:
+    """One training step of a model as a program of its own.
+
+    X, Y: the data.  batch_size: how many of its columns make one step; by default all.  iterations: how many steps there will be, if known.
+
+    `run` makes steps on arrays of this object; `load` takes them from the model and the optimiser, `store` gives them
+    back. `source` is the step as NumPy code. Raises Untraceable where the model cannot be compiled.
+    """
+
+    engine = "numpy"
+
+    def __init__(self, model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
+                 batch_size: int | None = None, iterations: int | None = None):
+        self.model, self.optimizer = model, optimizer
+        self.parameters: list[Tensor] = model.parameters()
+        self.data = {"X": X, "Y": Y}
+        self.batch = self.data if batch_size is None else {
+            name: _columns_like(array, batch_size) for name, array in self.data.items()}
+        self.program = program = trace(model, cost_of, optimizer, self.batch["X"], self.batch["Y"], batch_size is not None)
+        zeros = [x for x, slot in program.slots.items() if slot[0] == "state" and not np.any(self.initial(x, slot))]
+        self.once, self.program = rewrites.split(optimised(program, iterations, zeros))
+        self.values: dict[Node, Any] = {}
+        self._written: Any = None
+
+    @property
+    def spans(self) -> list[str]:
+        """The parameters that are kept as c W_0 + D X^T."""
+        return [str(x.name)[2:] for x, slot in self.program.slots.items() if slot == ("start", 0.0)
+                and x.ndim == 2 and not str(x.name).partition("_state")[1]]
+
+    # ------------------------------------------------------------------------------- what the step works on
+
+    def initial(self, node: Node, slot: Slot) -> Any:
+        """What an input starts with, in memory of its own where steps change it."""
+        if slot[0] == "data":
+            return self.batch[slot[1]]
+        if slot[0] == "start":
+            return np.full(node.shape, slot[1], node.dtype)
+        parameter = self.parameters[slot[1]]
+        value = parameter._data if slot[0] == "parameter" else \
+            self.optimizer.state_of(parameter, parameter._data)[slot[2]]
+        return np.array(value) if node in self.program.updates else np.asarray(value)
+
+    def load(self) -> None:
+        """Begin from what the model and the optimiser hold now."""
+        slots = self.program.slots
+        values = {x: self.initial(x, slot) for x, slot in slots.items() if slot[0] != "hoisted"}
+        hoisted = evaluated(self.once, values) if self.once else []
+        values |= {x: np.array(hoisted[slot[1]]) for x, slot in slots.items() if slot[0] == "hoisted"}
+        if not self.values:
+            self.values = values
+            self.bind()
+            return
+        for x, value in values.items():
+            if self.values[x] is not value:
+                self.values[x][...] = value
+
+    def store(self, final: bool = False) -> None:
+        """Give parameters and optimiser what the steps have made of them. final: without copying it, at the end."""
+        results = self.program.results
+        found = dict(zip(results, evaluated(results.values(), self.values)))
+        for slot, value in found.items():
+            if not final or not isinstance(value, np.ndarray):
+                found[slot] = np.array(value)
+        states: dict[int, list[Any]] = {}
+        for slot, node in results.items():
+            if slot[0] == "state":
+                states.setdefault(slot[1], []).append((slot[2], found[slot].item() if node.weak else found[slot]))
+        for i, parameter in enumerate(self.parameters):
+            parameter._data = found["parameter", i]
+            if i in states:
+                self.optimizer.states[parameter] = tuple(value for _, value in sorted(states[i], key=lambda s: s[0]))
+
+    def snapshot(self) -> list[Any]:
+        return [self.values[x].copy() for x in self.program.updates]
+
+    def restore(self, snapshot: list[Any]) -> None:
+        for x, value in zip(self.program.updates, snapshot):
+            self.values[x][...] = value
+
+    # ------------------------------------------------------------------------------------------- as NumPy code
+
+    @property
+    def source(self) -> str:
+        """The step as NumPy code; `train` in it makes as many steps as there are `costs` to fill."""
+        return self.written().text  # type: ignore[no-any-return]
+
+    def written(self) -> Any:
+        if self._written is None:
+            sizes: dict[str, Any] = {"m": int(self.batch["X"].shape[-1])}
+            sizes["learning_rate"] = self.optimizer.learning_rate
+            title = (f"One training step of {type(self.model).__name__} for X {self.batch['X'].shape}, "
+                     f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
+            self._written = Writer(self.program, list(self._hoisted()), sizes).source(title)
+        return self._written
+
+    def _hoisted(self) -> list[Node]:
+        return [x for x, slot in self.program.slots.items() if slot[0] == "hoisted"]
+
+    def bind(self) -> None:
+        """Make ready to run on `values`."""
+        written = self.written()
+        module: dict[str, Any] = {}
+        exec(compile(written.text, "<training step>", "exec"), module)  # our own text, from the program
+        self._train = module["train"]
+        self._arguments = {name: self.values[x] for name, x in written.arguments.items()} | written.constants
+
+    def run(self, n: int, order: Any = None) -> Any:
+        """n steps; the cost before each, an array (n,).
+
+        order: for mini-batches the columns of the data that make each of them, (n, batch size).
+        """
+        costs = np.empty(n)
+        data = {} if order is None else {"data_X": self.data["X"], "data_Y": self.data["Y"], "order": order}
+        with np.errstate(all="ignore"):
+            self._train(**self._arguments, **data, costs=costs)
+        return costs
+
+
+class NativeStep(Step):
+    """A step as machine code. Raises InputError where llvmlite is not installed."""
+
+    engine = "native"
+
+    def bind(self) -> None:
+        program = self.program
+        for rewrite in (rewrites.sigmoid_fused_with_cross_entropy, rewrites.products_expanded, *PASSES):
+            program = rewrite(program)
+        program = with_cost(program, program.cost.reshape(()).astype(np.float64))
+        arrays = {x: self.values[x] for x in program.slots if x in self.values}
+        data = {x: self.data[slot[1]] for x, slot in program.slots.items() if slot[0] == "data"} \
+            if program.batches else {}
+        self.code = Native(program, arrays, data)
+        self.code.bind(self.values)
+
+    def run(self, n: int, order: Any = None) -> Any:
+        return self.code.run(n, order)

@@ -1,0 +1,186 @@
+"""One training step, run once with Nodes in place of arrays: forward pass, backward pass, the optimiser's update."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.autodiff import gradients
+from tinygrad_course.compiler.graph import Node, Untraceable, as_node, inputs_named
+from tinygrad_course.compiler.program import Program, Slot, ordered
+from tinygrad_course.nn import Module
+from tinygrad_course.optim import Optimizer
+from tinygrad_course.steps import named_steps
+from tinygrad_course.tensor import Tensor, mode, unrecorded
+
+Shape = tuple[int, ...]
+
+
+def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
+          batches: bool = False) -> Program:
+    """The program of one step.
+
+    X, Y: arrays, or anything with a shape and a dtype.  batches: whether they are others in every step.
+    Raises Untraceable, with the reason, for what has no program of
+    its own: Python code that looks at values, random numbers, a forward pass with side effects.
+    """
+    if mode.now.check is not None:
+        raise Untraceable("detect_anomaly is watching every operation")
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    parameters = list(names)
+    arrays = [parameter._data for parameter in parameters]
+    data = [inputs_named(name, x.shape, x.dtype) for name, x in (("X", X), ("Y", Y))]
+    slots: dict[Node, Slot] = {node: ("data", node.name) for node in data}
+    inputs = []
+    for i, (name, array) in enumerate(zip(names.values(), arrays)):
+        inputs.append(inputs_named(name, array.shape, array.dtype))
+        slots[inputs[-1]] = ("parameter", i)
+
+    before = _attributes(model)
+    with _random_numbers_noticed(), _in_place_of(parameters, inputs):
+        J = cost_of(unrecorded(data[0]), unrecorded(data[1]))
+        again = cost_of(unrecorded(data[0]), unrecorded(data[1]))
+    _check_side_effects(model, before)
+    if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, Node):
+        raise Untraceable("the cost is no single number that depends on the parameters")
+    if _description(J._data) != _description(again._data):
+        raise Untraceable("the cost is computed differently each time: random numbers, or something that counts")
+    del again
+
+    with _in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
+        total = gradients(J, np.full(J.shape, 1, J.dtype), parameters)
+    with _random_numbers_noticed():
+        updates, results = {}, {}
+        for i, (parameter, w) in enumerate(zip(parameters, inputs)):
+            results["parameter", i] = w
+            if parameter not in total:
+                continue
+            state = _state_nodes(optimizer, parameter, arrays[i], names[parameter], i, slots)
+            new, new_state = optimizer.changed(w, as_node(total[parameter]), tuple(state))
+            if len(new_state) != len(state):
+                raise Untraceable(f"{type(optimizer).__name__}.update changes the length of its state")
+            for k, s in enumerate(state):
+                results["state", i, k] = s
+                updates[s] = as_node(new_state[k])
+            updates[w] = as_node(new)
+    for x, y in updates.items():
+        if x.shape != y.shape or x.dtype != y.dtype:
+            raise Untraceable(f"the update turns {x.name} {x.shape} {x.dtype} into {y.shape} {y.dtype}")
+    _name_steps(J, total, names)
+    grads = {w: as_node(total[p]) for p, w in zip(parameters, inputs) if p in total}
+    cost = J._data
+    # Forward pass, then the gradients from the last layer to the first, as the backward pass computes them.
+    nodes = ordered([cost, *updates.values()], start=[cost, *reversed(grads.values())])
+    return Program(nodes, cost, updates, slots, results, grads, batches)
+
+
+def _state_nodes(optimizer: Optimizer, parameter: Tensor, w: Any, name: str, i: int,
+                 slots: dict[Node, Slot]) -> list[Node]:
+    """The optimiser's state for one parameter: arrays, and Python numbers as numbers."""
+    nodes = []
+    for k, s in enumerate(optimizer.state_of(parameter, w)):
+        weak = type(s) in (int, float)
+        if not weak and not isinstance(s, (np.ndarray, np.generic)):
+            raise Untraceable(f"the state of {type(optimizer).__name__} holds a {type(s).__name__}")
+        dtype = np.dtype(np.float64 if type(s) is float else np.int64) if weak else s.dtype
+        nodes.append(inputs_named(f"{name}_state{k + 1}", np.shape(s), dtype, weak))
+        slots[nodes[-1]] = ("state", i, k)
+    return nodes
+
+
+def _name_steps(J: Tensor, total: dict[Tensor, Any], names: dict[Tensor, str]) -> None:
+    """Z1, A1, dZ1, dW1, ... and J."""
+    called = {**{tensor: name for name, tensor in named_steps(J).items()}, **names, J: "J"}
+    for tensor, name in called.items():
+        if tensor.op is not None and tensor._data.op not in ("input", "constant"):
+            tensor._data.name = name
+        g = total.get(tensor)
+        if isinstance(g, Node) and g.op not in ("input", "constant") and g.name is None and tensor is not J:
+            g.name = f"d{name}"
+
+
+@contextmanager
+def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[Node]) -> Iterator[None]:
+    """Inside, the parameters hold Nodes."""
+    saved = [(p._data, p._user) for p in parameters]
+    recording, mode.now.recording = mode.now.recording, True
+    try:
+        for parameter, node in zip(parameters, nodes):
+            parameter._data = node
+        yield
+    finally:
+        mode.now.recording = recording
+        for parameter, (data, user) in zip(parameters, saved):
+            parameter._data, parameter._user = data, user
+
+
+@contextmanager
+def _random_numbers_noticed() -> Iterator[None]:
+    before = np.random.get_state(legacy=False)
+    yield
+    after = np.random.get_state(legacy=False)
+    if before["state"]["pos"] != after["state"]["pos"] or not np.array_equal(  # type: ignore[call-overload]
+            before["state"]["key"], after["state"]["key"]):  # type: ignore[call-overload]
+        np.random.set_state(before)
+        raise Untraceable("it draws random numbers")
+
+
+def _attributes(value: Any, seen: dict[int, Any] | None = None) -> dict[tuple[int, Any], Any]:
+    """What a model holds, by object and name: Modules, lists and dicts are searched."""
+    seen = {} if seen is None else seen
+    found: dict[tuple[int, Any], Any] = {}
+    if id(value) in seen:
+        return found
+    seen[id(value)] = value
+    holder = vars(value) if isinstance(value, Module) else value
+    items = holder.items() if isinstance(holder, dict) else enumerate(holder) if isinstance(holder, (list, tuple)) else ()
+    for name, child in list(items):
+        found[id(holder), name] = child
+        found |= _attributes(child, seen)
+    if isinstance(value, (np.random.RandomState, np.random.Generator)):
+        found[id(value), "state"] = repr(value.get_state() if isinstance(value, np.random.RandomState)
+                                         else value.bit_generator.state)
+    return found
+
+
+def _check_side_effects(model: Module, before: dict[tuple[int, Any], Any]) -> None:
+    """A forward pass that keeps something on the model must run every time. What it kept now is taken back."""
+    after = _attributes(model)
+    changed = [key for key in {**before, **after} if before.get(key, key) is not after.get(key, key)
+               and not (isinstance(before.get(key), str) and before.get(key) == after.get(key))]
+    if not changed:
+        return
+    _restore(model, before)
+    names = ", ".join(sorted({str(name) for _, name in changed}))
+    raise Untraceable(f"computing the cost changes attributes of the model: {names}")
+
+
+def _restore(value: Any, before: dict[tuple[int, Any], Any], seen: set[int] | None = None) -> None:
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    holder = vars(value) if isinstance(value, Module) else value
+    if isinstance(holder, dict):
+        for name in [name for name in holder if (id(holder), name) not in before]:
+            del holder[name]
+        holder.update({name: old for (owner, name), old in before.items() if owner == id(holder)})
+    elif isinstance(holder, list):
+        holder[:] = [old for (owner, _), old in before.items() if owner == id(holder)]
+    if isinstance(holder, (dict, list, tuple)):
+        for child in list(holder.values() if isinstance(holder, dict) else holder):
+            _restore(child, before, seen)
+
+
+def _description(output: Node) -> list[tuple[Any, ...]]:
+    """A graph as a list that is equal for equal graphs."""
+    place: dict[Node, int] = {}
+    rows = []
+    for node in ordered([output]):
+        place[node] = len(place)
+        value = node.value.tobytes() if isinstance(node.value, np.ndarray) else node.value
+        rows.append((node.op, tuple(place[x] for x in node.inputs), node.shape, repr(node.params), repr(value),
+                     node.name if node.op == "input" else None))
+    return rows
