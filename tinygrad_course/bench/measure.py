@@ -4,8 +4,8 @@ For each model, every program is started in a process of its own, which stays, i
 pools, compilers and imports do not disturb each other. First all programs must agree on the costs. Then, in each
 round, each of them does
 
-- one step, many times. Whatever a training needs once (checks, tracing, compiling, sending the data) cancels in
-  (t(n + k) - t(k)) / n; n is chosen so that it lasts for the wanted seconds, and more than what is needed once.
+- one step, many times. A peer's loop is timed and divided by n. What `fit` needs once (checks, tracing, compiling)
+  cancels in (t(n + k) - t(k)) / n; n is so large that this lasts for about the wanted seconds, and longer than t(k).
 - one whole training. Ours is `fit` from call to return, tracing and compiling included; a peer's is its loop alone,
   what it compiles being compiled before.
 
@@ -150,9 +150,8 @@ def _with_workers(outcome: Outcome, programs: Sequence[Program], problem: Path, 
                 numbers = outcome.programs[worker.program.name]
                 status(f"{outcome.model}, round {number + 1} of {settings.rounds}: {worker.program.name}")
                 try:
-                    short, _ = worker.train(BASE)
-                    long, _ = worker.train(BASE + numbers.steps_per_round)
-                    numbers.step.append(max(long - short, 0.0) / numbers.steps_per_round)
+                    step = _seconds_per_step(worker, outcome.model, numbers, settings)
+                    numbers.step += [] if step is None else [step]
                     if not settings.steps_only and worker.program.name in whole_training:
                         numbers.training.append(worker.train(outcome.iterations)[0])
                 except LeftOut as error:
@@ -177,14 +176,32 @@ def _start(worker: Worker, outcome: Outcome, numbers: Measured, settings: Settin
 
 def _estimate(worker: Worker, model: str, numbers: Measured, settings: Settings) -> float:
     """About how many seconds a step takes; from it, how many steps are measured in a round."""
-    once, _ = worker.train(1)
+    once = min(worker.train(1)[0] for _ in range(2))
     n = 10
     while (longer := worker.train(1 + n)[0] - once) < 0.1 * settings.seconds and n < 1e6:
         n *= 4
-    estimate = max(longer / n, 1e-8)
-    enough = math.ceil(max(settings.seconds, 2 * once) / estimate)
-    numbers.steps_per_round = min(max(5, enough), LONGEST * KINDS[model].iterations)
+    estimate = max(min(longer, worker.train(1 + n)[0] - once) / n, 1e-8)
+    numbers.steps_per_round = _no_longer_than_usual(math.ceil(settings.seconds / estimate), model)
     return estimate
+
+
+def _seconds_per_step(worker: Worker, model: str, numbers: Measured, settings: Settings) -> float | None:
+    """One measurement of a step; None where it drowns in what a training needs once.
+
+    The estimate of how many steps are enough may have been made in a bad moment: here it is seen, and mended.
+    """
+    while True:
+        n = numbers.steps_per_round
+        once = worker.train(BASE)[0] if worker.program.ours else 0.0
+        seconds = worker.train(n + BASE if worker.program.ours else n)[0] - once
+        more = _no_longer_than_usual(2 * n, model)
+        if seconds >= max(0.5 * settings.seconds, once) or more == n:
+            return seconds / n if seconds > 0 else None
+        numbers.steps_per_round = more
+
+
+def _no_longer_than_usual(steps: int, model: str) -> int:
+    return min(max(5, steps), LONGEST * KINDS[model].iterations)
 
 
 def agree(costs: dict[int, float], reference: dict[int, float], tolerance: float) -> bool:

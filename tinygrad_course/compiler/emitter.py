@@ -81,6 +81,7 @@ class Emitter:
         return f"%v{self.count}"
 
     def get(self, variable: str, kind: str) -> str: return self.new(f"load {kind}, ptr {variable}, align 64")
+
     def set(self, variable: str, kind: str, value: str) -> None:
         self.put(f"store {kind} {value}, ptr {variable}, align 64")
 
@@ -130,6 +131,14 @@ class Emitter:
 
     def constant(self, value: float, kind: str) -> str:
         return "<" + ", ".join([f"{kind} {literal(value, kind)}"] * self.width) + ">"
+
+    def last_lanes(self, vector: str, kind: str, new: int, otherwise: float = 0.0) -> str:
+        """A vector with another number in place of all but its last elements."""
+        if new == self.width:
+            return vector
+        mask = ", ".join(f"i1 {'true' if lane >= self.width - new else 'false'}" for lane in range(self.width))
+        return self.new(f"select <{self.width} x i1> <{mask}>, <{self.width} x {kind}> {vector}, "
+                        f"<{self.width} x {kind}> {self.constant(otherwise, kind)}")
 
     def halves(self, vector: str, kind: str) -> tuple[str, str]:
         """The lower and the upper half of a vector."""

@@ -29,14 +29,15 @@ SUPPORTED = set(BY_FUNCTION) | set(BY_INTRINSIC) | set(BINARY) | set(COMPARISONS
 IDENTITY = {"sum": 0.0, "max": -np.inf, "min": np.inf}
 
 
-def loop_code(loop: Loop, kernels: Kernels, lanes: int) -> Code:
-    """lanes: how many doubles go into one vector."""
-    return Writer(loop, kernels, lanes).code()
+def loop_code(loop: Loop, kernels: Kernels, lanes: int, in_place: bool = True) -> Code:
+    """lanes: how many doubles go into one vector.  in_place: whether it writes over something that it reads."""
+    return Writer(loop, kernels, lanes, in_place).code()
 
 
 class Writer(Emitter):
-    def __init__(self, loop: Loop, kernels: Kernels, lanes: int):
+    def __init__(self, loop: Loop, kernels: Kernels, lanes: int, in_place: bool):
         super().__init__()
+        self.in_place = in_place
         self.kernels = kernels
         self.loop = loop
         self.inside = set(loop.nodes)
@@ -224,6 +225,8 @@ class Writer(Emitter):
     def extreme(self, better: str, vector: str, a: str, b: str) -> str:
         """The larger or smaller one; nan where one of them is nan."""
         chosen = self.new(f"fcmp {better} {vector} {b}, {a}")
+        if b.startswith("<"):  # a number that is written down, such as the 0 of relu, is never nan
+            return self.new(f"select <{self.width} x i1> {chosen}, {vector} {b}, {vector} {a}")
         nan = self.new(f"fcmp uno {vector} {b}, {b}")
         either = self.new(f"or <{self.width} x i1> {chosen}, {nan}")
         # a stays where it is nan: nothing compares with it
@@ -237,10 +240,9 @@ class Writer(Emitter):
         for node in self.loop.nodes:
             if node.op not in SUPPORTED and node.op not in REDUCTIONS:
                 raise Untraceable(f"machine code for np.{node.op} is not there")
-        last = len(self.sizes)
         self.plain = [node for node in self.loop.nodes if node.op not in REDUCTIONS]
         heavy = sum(node.op in HEAVY for node in self.plain)
-        self.unrolled = 1 if heavy or len(self.plain) > 24 else 2 if len(self.plain) > 8 else 4
+        self.unrolled = 1 if heavy or len(self.plain) > 12 else 2
         self.accumulators: dict[Node, list[str]] = {}
         for node in self.results:
             kind = self.vector_of(node.dtype)
@@ -297,37 +299,41 @@ class Writer(Emitter):
                 self.finish(node, indices)
 
     def innermost(self, indices: list[str]) -> None:
+        """Vector by vector. Where the size is no multiple of the width, the last vector ends where the axis does."""
         size, width = self.sizes[-1], self.width
         block = width * self.unrolled
         whole = size // block * block
-        if whole:
-            def unrolled(i: str) -> None:
-                for part in range(self.unrolled):
-                    self.body([*indices, self.plus(i, part * width)], width, part)
-            self.counted(whole, block, unrolled)
-        for start in range(whole, size, width):
-            self.body([*indices, str(start)], min(width, size - start), 0)
 
-    def body(self, indices: list[str], lanes: int, part: int) -> None:
-        """One vector: compute, store, accumulate."""
+        def unrolled(i: str) -> None:
+            for part in range(self.unrolled):
+                self.body([*indices, self.plus(i, part * width)], width, part)
+        self.counted(whole, block, unrolled)
+        for start in range(whole, size, width):
+            lanes = min(width, size - start)
+            if lanes < width <= size and not self.in_place:
+                self.body([*indices, str(size - width)], width, 0, lanes)
+            else:
+                self.body([*indices, str(start)], lanes, 0)
+
+    def body(self, indices: list[str], lanes: int, part: int, new: int | None = None) -> None:
+        """One vector: compute, store, accumulate.
+
+        new: how many of its elements, the last ones, have not been there before; None for all.
+        """
         outside = dict(self.values)
         self.values_at(len(self.sizes), indices, lanes)
         for value, target in self.stores:
-            dtype = value.root.dtype if isinstance(value, Access) else value.dtype
-            if isinstance(value, Access):
-                vector = self.converted(self.values[value], in_register(dtype), in_register(target.root.dtype))
-                dtype = target.root.dtype
-            else:
-                vector = self.value(value, target.root.dtype)
-                dtype = target.root.dtype
+            dtype = target.root.dtype
+            vector = self.converted(self.values[value], in_register(value.root.dtype), in_register(dtype)) if isinstance(
+                value, Access) else self.value(value, dtype)
             self.store(vector, target, dtype, indices, lanes)
         for node in self.results:
-            self.accumulate(node, indices, lanes, part)
+            self.accumulate(node, indices, lanes, part, self.width if new is None else new)
         self.values = outside
 
-    def accumulate(self, node: Node, indices: list[str], lanes: int, part: int) -> None:
+    def accumulate(self, node: Node, indices: list[str], lanes: int, part: int, new: int) -> None:
         kind, vector = in_register(node.dtype), self.vector_of(node.dtype)
-        value = self.value(node.inputs[0], node.dtype)
+        value = self.last_lanes(self.value(node.inputs[0], node.dtype), kind, new, IDENTITY[node.op])
         if self.inner_kept[node]:
             access = self.results[node]
             if self.in_memory[node]:
@@ -336,9 +342,9 @@ class Writer(Emitter):
             self.store(value, access, node.dtype, indices, lanes)
             return
         if lanes < self.width:
-            mask = "<" + ", ".join(f"i1 {'true' if lane < lanes else 'false'}" for lane in range(self.width)) + ">"
+            mask = ", ".join(f"i1 {'true' if lane < lanes else 'false'}" for lane in range(self.width))
             identity = self.constant(IDENTITY[node.op], kind)
-            value = self.new(f"select <{self.width} x i1> {mask}, {vector} {value}, {vector} {identity}")
+            value = self.new(f"select <{self.width} x i1> <{mask}>, {vector} {value}, {vector} {identity}")
         accumulator = self.accumulators[node][part]
         self.set(accumulator, vector, self.combined(node, self.get(accumulator, vector), value))
 

@@ -131,7 +131,10 @@ class Native:
 
     def _code(self, kernel: Kernel, strides: dict[Node, tuple[int, ...]], lanes: int) -> Code:
         if isinstance(kernel, Loop):
-            return loop_code(kernel, self.kernels, lanes)
+            read = {self.kernels.accesses[x].root for node in kernel.nodes for x in node.inputs}
+            read |= {value.root for value, _ in kernel.stores if isinstance(value, Access)}
+            written = {self.targets.get(target.root, target.root) for _, target in kernel.stores}
+            return loop_code(kernel, self.kernels, lanes, in_place=bool(read & written))
         if isinstance(kernel, Batch):
             x = kernel.node
             return Gather(x, self.cell, self.sources[x], _in_elements(self.data[x]), strides[x]).code()

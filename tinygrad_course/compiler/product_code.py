@@ -5,12 +5,14 @@ B lies in rows, or a few rows times a few columns of dot products where both lie
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tinygrad_course.compiler.emitter import Code, Emitter, in_register
 from tinygrad_course.compiler.graph import Untraceable
 from tinygrad_course.compiler.kernels import Access, Product, contiguous
 
 # Multiplications up to which our own loop is faster than the call of OpenBLAS (measured on one and two cores).
-SMALL = 60_000
+SMALL = 4000000
 ROWS, VECTORS, COLUMNS = 4, 3, 3  # 12 accumulators of the 16 registers
 
 
@@ -58,26 +60,40 @@ class BlasCall(Emitter):
 
 
 class SmallProduct(Emitter):
-    def __init__(self, product: Product, width: int, n: int, k: int, p: int):
+    """Blocks of C one after the other. The last block in a direction ends where C ends, so that all are of one size:
+    what it has in common with the one before is computed twice, to the same numbers."""
+
+    def __init__(self, product: Product, lanes: int, n: int, k: int, p: int):
         super().__init__()
         self.a, self.b = product.a, product.b
         self.c = Access(product.node, 0, contiguous((n, p)))
         self.dtype = product.node.dtype
-        self.n, self.k, self.p = n, k, p
-        self.dots = self.a.strides[1] == 1 and self.b.strides[0] == 1 and self.b.strides[1] != 1 and k > 1
-        self.width = width
-        while self.width > 1 and self.width // 2 >= (k if self.dots else p):
-            self.width //= 2
         self.kind = in_register(self.dtype)
+        self.n, self.k, self.p = n, k, p
+        self.dots = self.a.strides[1] == 1 and self.b.strides[0] == 1 and self.b.strides[1] != 1 and k >= lanes
+        self.width = lanes
+        while self.width > (k if self.dots else p):
+            self.width //= 2
         self.vector = f"<{self.width} x {self.kind}>"
-        self.sums = [[self.variable(self.vector) for _ in range(max(VECTORS, COLUMNS))] for _ in range(min(ROWS, n))]
+        self.rows = min(ROWS, n)
+        self.columns = min(COLUMNS, p) if self.dots else min(VECTORS, p // self.width)
+        self.sums = [[self.variable(self.vector) for _ in range(self.columns)] for _ in range(self.rows)]
 
     def code(self) -> Code:
-        across = COLUMNS if self.dots else VECTORS * self.width
+        across = self.columns if self.dots else self.columns * self.width
         block = self.dot_products if self.dots else self.row_vectors
-        self.blocks(self.n, ROWS, lambda i, rows: self.blocks(
-            self.p, across, lambda j, columns: block(i, rows, j, columns)))
+        self.ending(self.n, self.rows, lambda i: self.ending(self.p, across, lambda j: block(i, j)))
         return self.finished()
+
+    def ending(self, size: int, block: int, body: Callable[[str], None]) -> None:
+        """body(start) for blocks of one size, of which the last ends where everything does."""
+        if size % block == 0:
+            return self.counted(size, block, body)
+
+        def moved(i: str) -> None:
+            late = self.new(f"icmp ugt i64 {i}, {size - block}")
+            body(self.new(f"select i1 {late}, i64 {size - block}, i64 {i}"))
+        self.counted(-(-size // block) * block, block, moved)
 
     def add_product(self, sum_: str, x: str, y: str) -> None:
         name = f"@llvm.fmuladd.v{self.width}f{self.dtype.itemsize * 8}"
@@ -86,41 +102,44 @@ class SmallProduct(Emitter):
         self.set(sum_, self.vector, self.new(
             f"call {self.vector} {name}({self.vector} {x}, {self.vector} {y}, {self.vector} {old})"))
 
-    def row_vectors(self, i: str, rows: int, j: str, columns: int) -> None:
-        """C[i:i+rows, j:j+columns]: for each k, elements of A times vectors of a row of B."""
-        parts = [(start, min(self.width, columns - start)) for start in range(0, columns, self.width)]
-        used = [row[:len(parts)] for row in self.sums[:rows]]
-        for row in used:
+    def cleared(self) -> None:
+        for row in self.sums:
             for sum_ in row:
                 self.set(sum_, self.vector, "zeroinitializer")
 
+    def row_vectors(self, i: str, j: str) -> None:
+        """A block of C: for each k, elements of A times vectors of a row of B."""
+        self.cleared()
+
         def inner(k: str) -> None:
-            vectors = [self.load(self.b, self.dtype, [k, self.plus(j, start)], lanes) for start, lanes in parts]
-            for r, row in enumerate(used):
+            vectors = [self.load(self.b, self.dtype, [k, self.plus(j, c * self.width)], self.width)
+                       for c in range(self.columns)]
+            for r, row in enumerate(self.sums):
                 element = self.load(self.a, self.dtype, [self.plus(i, r), k], None)
                 for sum_, vector in zip(row, vectors):
                     self.add_product(sum_, element, vector)
         self.counted(self.k, 1, inner)
-        for r, row in enumerate(used):
-            for sum_, (start, lanes) in zip(row, parts):
-                self.store(self.get(sum_, self.vector), self.c, self.dtype, [self.plus(i, r), self.plus(j, start)], lanes)
+        for r, row in enumerate(self.sums):
+            for c, sum_ in enumerate(row):
+                self.store(self.get(sum_, self.vector), self.c, self.dtype,
+                           [self.plus(i, r), self.plus(j, c * self.width)], self.width)
 
-    def dot_products(self, i: str, rows: int, j: str, columns: int) -> None:
-        """C[i:i+rows, j:j+columns]: rows of A times columns of B, both read along k."""
-        used = [row[:columns] for row in self.sums[:rows]]
-        for row in used:
-            for sum_ in row:
-                self.set(sum_, self.vector, "zeroinitializer")
+    def dot_products(self, i: str, j: str) -> None:
+        """A block of C: rows of A times columns of B, both read along k."""
+        self.cleared()
         turned = Access(self.b.root, self.b.offset, self.b.strides[::-1])
 
-        def inner(k: str, lanes: int) -> None:
-            vectors = [self.load(turned, self.dtype, [self.plus(j, c), k], lanes) for c in range(columns)]
-            for r, row in enumerate(used):
-                left = self.load(self.a, self.dtype, [self.plus(i, r), k], lanes)
+        def inner(k: str, new: int = self.width) -> None:
+            vectors = [self.load(turned, self.dtype, [self.plus(j, c), k], self.width) for c in range(self.columns)]
+            for r, row in enumerate(self.sums):
+                left = self.last_lanes(self.load(self.a, self.dtype, [self.plus(i, r), k], self.width), self.kind, new)
                 for sum_, vector in zip(row, vectors):
                     self.add_product(sum_, left, vector)
-        self.blocks(self.k, self.width, inner)
-        for r, row in enumerate(used):
+        rest = self.k % self.width
+        self.counted(self.k - rest, self.width, inner)
+        if rest:
+            inner(str(self.k - self.width), rest)
+        for r, row in enumerate(self.sums):
             for c, sum_ in enumerate(row):
                 total = self.together(self.get(sum_, self.vector), self.kind,
                                       lambda x, y: self.new(f"fadd <{self.width} x {self.kind}> {x}, {y}"))

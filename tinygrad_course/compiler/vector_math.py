@@ -122,19 +122,22 @@ class Body:
         """sum of coefficients[i] x^i. The even and the odd ones apart: no more instructions than Horner, half the waiting."""
         return self.muladd(x, self.horner(square, coefficients[1::2]), self.horner(square, coefficients[::2]))
 
-    def reduce(self, x: str, offset: int) -> tuple[str, str, str]:
-        """x = n ln2 + r: the word n + offset (above its 12th bit is rubbish), n as a double, and x - n LN2_HIGH (exact)."""
-        shifted = self.muladd(x, 1 / math.log(2), ROUND + offset)
-        n = self.sub(shifted, ROUND + offset)
-        return self.bits(shifted), n, self.muladd(n, -LN2_HIGH, x)
+    def reduce(self, x: str, offset: int, unit: float = 1.0) -> tuple[str, str, str]:
+        """x = n unit ln2 + r: the word n + offset (rubbish above its 12th bit), n as a double, and x - n unit LN2_HIGH (exact).
 
-    def expm1_scaled(self, scale: str, minus_scale: str, n: str, high: str) -> str:
-        """scale e^r + minus_scale - scale for r = high - n LN2_LOW: high, the largest term, is exact, and is added late."""
-        low = self.mul(n, -LN2_LOW)
+        `unit` is a power of two.
+        """
+        shifted = self.muladd(x, 1 / (unit * math.log(2)), ROUND + offset)
+        n = self.sub(shifted, ROUND + offset)
+        return self.bits(shifted), n, self.muladd(n, -unit * LN2_HIGH, x)
+
+    def expm1_tail(self, n: str, high: str, unit: float = 1.0) -> str:
+        """unit (e^(r / unit) - 1) - high for r = high - n unit LN2_LOW: high, the largest term, is exact, and is added later."""
+        low = self.mul(n, -unit * LN2_LOW)
         r = self.add(high, low)
         square = self.mul(r, r)
-        tail = self.muladd(square, self.polynomial(r, square, EXP), low)
-        return self.muladd(scale, tail, self.muladd(scale, high, minus_scale))
+        coefficients = [coefficient / unit ** (i + 1) for i, coefficient in enumerate(EXP)]
+        return self.muladd(square, self.polynomial(r, square, coefficients), low)
 
     def power_of_two(self, biased: str) -> str:
         """2^n from the word n + 1023: what is above its 11th bit must be even or shifted out, so rubbish does no harm."""
@@ -196,20 +199,24 @@ def write_expm1(body: Body, x: str) -> str:
     word, n, high = body.reduce(body.at_least(body.at_most(x, 710.0), -40.0), EXPONENT_BIAS - 1)
     # 2^(n - 1) is a double for every n that occurs; the doubling at the end overflows where it must.
     scale = body.power_of_two(word)
-    half = body.expm1_scaled(scale, body.sub(scale, 0.5), n, high)
+    half = body.muladd(scale, body.expm1_tail(n, high), body.muladd(scale, high, body.sub(scale, 0.5)))
     # That halving would lose the last bit of a denormal, and the sum the sign of -0.
     return body.select(body.magnitude(x), "olt", 2.0 ** -60, x, body.add(half, half))
 
 
 def write_tanh(body: Body, x: str) -> str:
+    # With h = (e^(2|x|) - 1) / 2, tanh|x| = h / (h + 1) = c + (h - c (h + 1)) / (h + 1) for any c. One near tanh|x| makes
+    # the fraction small, so that its rounding errors hardly count. h = large + scale * tail, where large is exact.
     magnitude = body.magnitude(x)
-    # e = e^(2|x|) - 1 gives tanh|x| = e / (e + 2), and e^(-2|x|) - 1 gives -tanh|x|. The second is better for small x:
-    # e + 2 lies below 2 then, where doubles are closer together.
-    argument = body.mul(magnitude, body.select(magnitude, "olt", math.log(2) / 4, -2.0, 2.0))
-    word, n, high = body.reduce(body.at_most(argument, 44.0), EXPONENT_BIAS)  # tanh(22) is 1 to the last digit
+    c = body.at_most(magnitude, 0.75)
+    word, n, high = body.reduce(body.at_most(magnitude, 22.0), EXPONENT_BIAS, unit=0.5)  # tanh(22) is 1 to the last digit
     scale = body.power_of_two(word)
-    e = body.expm1_scaled(scale, body.sub(scale, 1.0), n, high)
-    return body.with_sign_of(x, body.magnitude(body.div(e, body.add(e, 2.0))))
+    large = body.muladd(scale, high, body.muladd(scale, 0.5, -0.5))
+    tail = body.expm1_tail(n, high, unit=0.5)
+    numerator = body.muladd(tail, body.mul(scale, body.sub(1.0, c)),
+                            body.muladd(body.negate(c), large, body.sub(large, c)))
+    fraction = body.div(numerator, body.muladd(tail, scale, body.add(large, 1.0)))
+    return body.with_sign_of(x, body.add(c, fraction))
 
 
 def write_log(body: Body, x: str) -> str:
