@@ -156,9 +156,11 @@ def test_mini_batches_are_those_of_fit() -> None:
 
 
 def test_costs_must_agree_everywhere() -> None:
-    assert agree({1: 1.0, 2: 2.0 + 1e-6}, {1: 1.0, 2: 2.0}, 1e-6)
-    assert not agree({1: 1.0, 2: 2.0 + 1e-5}, {1: 1.0, 2: 2.0}, 1e-6)
-    assert not agree({1: float("nan")}, {1: 1.0}, 1e-3)
+    assert agree({1: 1.0, 2: 2.0 + 1e-6}, {1: 1.0, 2: 2.0}, 1e-6, 1e-6)
+    assert not agree({1: 1.0, 2: 2.0 + 1e-5}, {1: 1.0, 2: 2.0}, 1e-6, 1e-6)
+    assert not agree({1: float("nan")}, {1: 1.0}, 1e-3, 1e-2)
+    assert agree({50: 1.0, 301: 1.005}, {50: 1.0, 301: 1.0}, 1e-3, 1e-2)
+    assert not agree({50: 1.005, 301: 1.0}, {50: 1.0, 301: 1.0}, 1e-3, 1e-2)
 
 
 def test_everyone_is_first_in_turn() -> None:

@@ -106,7 +106,8 @@ class Run:
             print(f"Cost after iteration {iteration}: {cost:{'f' if abs(cost) < 1e9 else 'g'}}")
 
     def interrupt(self) -> None:
-        self.history.stopped = f"interrupted after iteration {self.history.iterations - 1}"
+        done = self.history.iterations
+        self.history.stopped = f"interrupted after iteration {done - 1}" if done else "interrupted before iteration 0"
 
     def finite_parameters(self) -> bool:
         return all(np.isfinite(parameter._data).all() for parameter in self.parameters)
@@ -120,12 +121,15 @@ class Run:
                                history)
 
 
-def train_eagerly(run: Run) -> None:
-    """Every iteration records its graph, runs back through it and updates the parameters."""
+def train_eagerly(run: Run, before: list[Any] | None = None) -> None:
+    """Every iteration records its graph, runs back through it and updates the parameters.
+
+    before: what the parameters were before the last update, where another engine has made some.
+    """
     parameters, optimizer, history = run.parameters, run.optimizer, run.history
     X, Y = as_tensor(run.X), as_tensor(run.Y)
-    before = [parameter._data for parameter in parameters]
-    for i in range(run.iterations):
+    before = before or [parameter._data for parameter in parameters]
+    for i in range(history.iterations, run.iterations):
         for parameter in parameters:
             parameter.grad = None
         J = run.cost_of(X, Y) if run.batches.whole else run.cost_of(*map(as_tensor, run.data(i)))

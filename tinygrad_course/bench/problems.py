@@ -1,9 +1,8 @@
 """What is trained: the course's four models, a wider planar one, and mini-batches of 60 000 made-up examples.
 
-    python -m tinygrad_course.bench.problems NAME DTYPE FOLDER [IMAGES]
-
-writes one of them into a folder, from which every program reads it. That is done in a process of its own: what a
-process holds when it starts another one can count as that one's memory.
+`main` writes one of them into a folder, from which every program reads it: its arguments are NAME DTYPE FOLDER
+[IMAGES]. That is done in a process of its own: what a process holds when it starts another one can count as that one's
+memory.
 """
 from __future__ import annotations
 
@@ -62,8 +61,8 @@ def _of_the_course(name: str, description: str, activation: str = "relu") -> Kin
 
 
 def _mini_batches(optimizer: str, learning_rate: float) -> Kind:
-    return Kind(f"784-128-10, batches of 256 of 60 000, {optimizer}", output="softmax", optimizer=optimizer,
-                learning_rate=learning_rate, iterations=1175, record_every=100, batch_size=256)
+    return Kind("784-128-10, batches of 256 of 60 000", output="softmax", optimizer=optimizer,
+                learning_rate=learning_rate, iterations=1175, record_every=100, batch_size=256)  # five epochs
 
 
 KINDS = {
@@ -134,7 +133,7 @@ def write(name: str, dtype: str, folder: Path, images: str | None = None) -> Non
         "data": source}))
 
 
-if __name__ == "__main__":
+def main() -> None:
     try:
         write(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
     except (InputError, OSError) as error:

@@ -110,7 +110,7 @@ def run_once(program: Program, problem: Path, iterations: int, time_limit: float
 def write_problem(name: str, dtype: str, folder: Path, images: str | None) -> str:
     """Write a problem into a folder, in a process of its own; gives its data's name. Raises InputError."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tinygrad_course.bench.problems", name, dtype, str(folder),
+        [sys.executable, "-c", "from tinygrad_course.bench.problems import main; main()", name, dtype, str(folder),
          *([] if images is None else [os.path.abspath(images)])],
         stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:

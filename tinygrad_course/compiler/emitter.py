@@ -4,6 +4,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Code:
     declarations: set[str] = field(default_factory=set)
 
 
+@cache
 def in_register(dtype: Any) -> str:
     """float, double, or i1 for truth; whole numbers are computed as double."""
     return {"f4": "float", "b1": "i1"}.get(np.dtype(dtype).str[1:], "double")

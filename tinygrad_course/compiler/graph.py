@@ -7,11 +7,13 @@ does look at one, such as `if cost > 1`, raises `Untraceable`.
 """
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 Shape = tuple[int, ...]
@@ -47,7 +49,7 @@ class Node(NDArrayOperatorsMixin):
     @property
     def ndim(self) -> int: return len(self.shape)
     @property
-    def size(self) -> int: return int(np.prod(self.shape, dtype=np.int64))
+    def size(self) -> int: return math.prod(self.shape)
     @property
     def nbytes(self) -> int: return self.size * int(self.dtype.itemsize)
     @property
@@ -61,13 +63,14 @@ class Node(NDArrayOperatorsMixin):
 
     # ------------------------------------------------------------------------------------- what an array can do
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Node: return reduced("sum", self, axis, keepdims)
+    def sum(self, axis: Any = None, *more: Any, **options: Any) -> Node:
+        return reduced("sum", self, axis, *more, **options)
 
-    def max(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Node:
-        return reduced("max", self, axis, keepdims, initial)
+    def max(self, axis: Any = None, *more: Any, **options: Any) -> Node:
+        return reduced("max", self, axis, *more, **options)
 
-    def min(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Node:
-        return reduced("min", self, axis, keepdims, initial)
+    def min(self, axis: Any = None, *more: Any, **options: Any) -> Node:
+        return reduced("min", self, axis, *more, **options)
 
     def reshape(self, *shape: Any) -> Node:
         return reshape(self, tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape)
@@ -119,20 +122,29 @@ class Node(NDArrayOperatorsMixin):
 
     # ---------------------------------------------------------------------------------------- NumPy's protocols
 
+    # Among the arguments may be a Tensor, as in np.where(t > 0, t, 0): it knows better, and is asked next.
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(hasattr(x, "__apply_op__") for x in inputs):
+            return NotImplemented
         if method == "__call__" and not kwargs and ufunc.nout == 1:
             return matmul(*inputs) if ufunc is np.matmul else elementwise(ufunc, *inputs)
         if method == "at" and ufunc is np.add:
             x, index, values = inputs
             return x._receive("scatter_add", index, values)
         if method == "reduce" and ufunc in REDUCTIONS and isinstance(inputs[0], Node):
-            return reduced(REDUCTIONS[ufunc], inputs[0], kwargs.get("axis", 0), kwargs.get("keepdims", False))
+            return reduced(REDUCTIONS[ufunc], *inputs, **{"axis": 0, **kwargs})
         raise Untraceable(f"np.{ufunc.__name__}{'' if method == '__call__' else '.' + method} is applied to values")
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(hasattr(kind, "__apply_op__") for kind in types):
+            return NotImplemented
         if function not in FUNCTIONS:
             raise Untraceable(f"np.{function.__name__} is applied to values")
-        return FUNCTIONS[function](*args, **kwargs)
+        try:
+            return FUNCTIONS[function](*args, **kwargs)
+        except TypeError as error:
+            raise Untraceable(f"np.{function.__name__}: {error}") from None
 
 
 def inputs_named(name: str, shape: Shape, dtype: Any, weak: bool = False) -> Node:
@@ -198,12 +210,19 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None) -> Any:
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
-    return tuple(sorted(i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))))
+    if ndim == 0 and axis in (0, -1):  # NumPy takes them for a number too
+        return ()
+    return tuple(sorted(normalize_axis_tuple(axis, ndim)))
 
 
-def reduced(op: str, x: Node, axis: Any, keepdims: bool, initial: Any = None) -> Node:
+def reduced(op: str, x: Node, axis: Any = None, *more: Any, keepdims: bool = False, initial: Any = None,
+            **options: Any) -> Node:
     """A sum, maximum or minimum. In the graph reductions keep their axes; a reshape takes them away."""
+    if more or options or op == "sum" and initial is not None:
+        raise Untraceable(f"{op} is given more than an axis and keepdims")
     axes = axes_of(axis, x.ndim)
+    if x.size == 0 and initial is None:
+        getattr(np.zeros(x.shape), op)(axis=axes)  # raises for the largest of nothing
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     dtype = np.dtype(np.int64) if op == "sum" and x.dtype.kind in "bi" else x.dtype
     result = Node(op, [x], kept, dtype, {"axes": axes} | ({} if initial is None else {"initial": initial}))
@@ -237,7 +256,9 @@ def dot(a: Any, b: Any) -> Node:
 
 def transpose(a: Any, axes: Any = None) -> Node:
     a = as_node(a)
-    order = tuple(range(a.ndim))[::-1] if axes is None else tuple(i % a.ndim for i in axes)
+    order = tuple(range(a.ndim))[::-1] if axes is None else normalize_axis_tuple(axes, a.ndim)
+    if len(order) != a.ndim:
+        raise ValueError("axes don't match array")
     if order == tuple(range(a.ndim)):
         return a
     return Node("transpose", [a], tuple(a.shape[i] for i in order), a.dtype, {"axes": order})
@@ -245,13 +266,16 @@ def transpose(a: Any, axes: Any = None) -> Node:
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Node:
     order = list(range(a.ndim))
+    axis1, axis2 = (normalize_axis_index(axis, a.ndim, name) for axis, name in ((axis1, "axis1"), (axis2, "axis2")))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(a, order)
 
 
 def moveaxis(a: Any, source: int, destination: int) -> Node:
-    order = [i for i in range(a.ndim) if i != source % a.ndim]
-    order.insert(destination % a.ndim, source % a.ndim)
+    source = normalize_axis_index(source, a.ndim, "source")
+    destination = normalize_axis_index(destination, a.ndim, "destination")
+    order = [i for i in range(a.ndim) if i != source]
+    order.insert(destination, source)
     return transpose(a, order)
 
 
@@ -297,7 +321,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.moveaxis: moveaxis, np.reshape: reshape, np.squeeze: squeeze, np.expand_dims: expand_dims,
     np.broadcast_to: broadcast_to, np.concatenate: concatenate, np.stack: stack, np.zeros_like: zeros_like,
     np.shape: lambda a: a.shape, np.ndim: lambda a: a.ndim, np.size: lambda a: a.size, np.copy: lambda a: a,
-    np.sum: lambda a, axis=None, keepdims=False: a.sum(axis, keepdims),
-    np.max: lambda a, axis=None, keepdims=False: a.max(axis, keepdims),
-    np.min: lambda a, axis=None, keepdims=False: a.min(axis, keepdims),
+    np.sum: Node.sum,
+    np.max: Node.max,
+    np.min: Node.min,
 }

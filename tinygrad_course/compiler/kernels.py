@@ -6,7 +6,7 @@ pass. The level of a step counts how often one has to wait before it; steps of o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tinygrad_course.compiler.program import Program, users_of
 REDUCTIONS = ("sum", "max", "min")
 COPIES = ("reshape", "concatenate", "scatter", "zeros")
 VIEWS = ("transpose", "broadcast_to", "getitem")
+LONGEST = 64  # steps that follow each other in one loop: LLVM takes more than linear time for a function
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,13 @@ class Batch:
 Kernel = Loop | Product | Batch
 
 
+def is_loaded(x: Node, user: Node, loop: Loop, inside: Container[Node]) -> bool:
+    """Whether a step of a loop reads its input x from memory; else x is a step of the loop, or a number."""
+    if x.op == "constant" and not x.ndim:
+        return False
+    return x not in inside or user.op not in REDUCTIONS and x.shape != loop.shape
+
+
 def contiguous(shape: Iterable[int]) -> tuple[int, ...]:
     strides, step = [], 1
     for size in reversed(list(shape)):
@@ -84,9 +92,11 @@ class Kernels:
         self.strides = strides or {}
         self.accesses: dict[Node, Access] = {}
         self.level: dict[Node, int] = {}
+        self.length: dict[Node, int] = {}  # of the longest chain of steps in the same loop that ends here
+        self.breaks: set[Node] = set()  # where a chain became too long
         self.users = users_of(program.nodes)
         self.outputs = set(program.outputs())
-        for node in program.nodes:
+        for node in dict.fromkeys((*program.updates, *program.nodes)):  # an update need not read what it replaces
             self._place(node)
         self._postpone()
         self.kernels = self._collected()
@@ -114,15 +124,22 @@ class Kernels:
 
     def _place(self, node: Node) -> None:
         self.accesses[node] = self._access(node)
-        level = 0
+        level = length = 0
         for x in node.inputs:
             root = self.accesses[x].root
             if root.op in ("input", "constant"):
                 continue
             direct = root is x and self.is_fused(x) and (
                 x.shape == node.shape if self.is_fused(node) else node.op in REDUCTIONS)
-            level = max(level, self.level[root] + (0 if direct else 1))
-        self.level[node] = level
+            if direct and self.length[x] == LONGEST:
+                self.breaks.add(node)
+                direct = False
+            found = self.level[root] + (0 if direct else 1)
+            if found > level:
+                level, length = found, 0
+            if direct and found == level:
+                length = max(length, self.length[x])
+        self.level[node], self.length[node] = level, length + 1
 
     def _access(self, node: Node) -> Access:
         """Views look at the memory of others; what is computed has memory of its own, in the usual order."""
@@ -150,13 +167,15 @@ class Kernels:
             if not self.is_fused(node):
                 continue
             users = self.users.get(node, [])
-            if all(self.is_fused(user) and user.shape == node.shape for user in users):
+            if all(self.is_fused(user) and user.shape == node.shape and user not in self.breaks for user in users):
                 self.level[node] = min((self.level[user] for user in users), default=last)
 
     # ----------------------------------------------------------------------------------------------- kernels
 
     def _collected(self) -> list[Kernel]:
-        loops: dict[Any, Loop] = {}
+        """The kernels in the order of their levels. Steps of one level that have nothing in common are several loops:
+        so those of equal layers are equal, and their machine code is made once."""
+        together: dict[Any, list[Node]] = {}
         found: list[tuple[int, Kernel]] = []
         for x, slot in self.program.slots.items():
             if slot[0] == "data" and self.program.batches and x in self.users:
@@ -165,19 +184,36 @@ class Kernels:
             level = self.level[node]
             if self.is_fused(node) or node.op in REDUCTIONS:
                 shape = node.shape if self.is_fused(node) else node.inputs[0].shape
-                if (level, shape) not in loops:
-                    loops[level, shape] = Loop(shape)
-                    found.append((level, loops[level, shape]))
-                loop = loops[level, shape]
-                loop.nodes.append(node)
-                if self.is_fused(node) and self.is_kept(node):
-                    loop.stores.append((node, self.accesses[node]))
+                together.setdefault((level, shape), []).append(node)
             elif node.op == "matmul":
                 a, b = (self._turned(x, t) for x, t in zip(node.inputs, node.params.values()))
                 found.append((level, Product(node, a, b)))
             elif node.op not in ("input", "constant") and self.accesses[node].root is node:
                 found += [(level, kernel) for kernel in self._copies(node)]
+        for (level, shape), nodes in together.items():
+            for part in self._connected(nodes, shape):
+                stores = [(node, self.accesses[node]) for node in part if self.is_fused(node) and self.is_kept(node)]
+                found.append((level, Loop(shape, part, stores)))  # type: ignore[arg-type]
         return [kernel for _, kernel in sorted(found, key=lambda pair: pair[0])]
+
+    def _connected(self, nodes: list[Node], shape: tuple[int, ...]) -> Iterable[list[Node]]:
+        """The steps in groups that use each other's values or read the same whole arrays."""
+        leader: dict[Node, Node] = {}
+
+        def first(x: Node) -> Node:
+            while leader.setdefault(x, x) is not x:
+                leader[x] = x = leader[leader[x]]
+            return x
+        size = math.prod(shape)
+        for node in nodes:
+            for x in node.inputs:
+                root = self.accesses[x].root
+                if root.op != "constant" and root.size == size:
+                    leader[first(root)] = first(node)
+        groups: dict[Node, list[Node]] = {}
+        for node in nodes:
+            groups.setdefault(first(node), []).append(node)
+        return groups.values()
 
     def _turned(self, x: Node, turned: bool) -> Access:
         access = self.accesses[x]
@@ -223,7 +259,8 @@ def _reshaped(shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, 
 
 def _indexed(x: Node, inner: Access, index: tuple[Any, ...]) -> Access:
     """Where x[index] is found. Raises Untraceable for an index that is no view."""
-    if not all(part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice)) for part in index):
+    if not all(part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))
+               and not isinstance(part, bool) for part in index):
         raise Untraceable("machine code for an array as index is not there")
     axes = sum(part is not None and part is not Ellipsis for part in index)
     if Ellipsis not in index:

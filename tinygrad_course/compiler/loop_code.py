@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_course.compiler.emitter import Code, Emitter, in_register
 from tinygrad_course.compiler.graph import Node, Untraceable
-from tinygrad_course.compiler.kernels import REDUCTIONS, Access, Kernels, Loop, contiguous
+from tinygrad_course.compiler.kernels import REDUCTIONS, Access, Kernels, Loop, contiguous, is_loaded
 
 BY_FUNCTION = {"exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh"}
 BY_INTRINSIC = {"sqrt": "sqrt", "absolute": "fabs", "fabs": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
@@ -21,11 +21,13 @@ BY_INTRINSIC = {"sqrt": "sqrt", "absolute": "fabs", "fabs": "fabs", "floor": "fl
 BINARY = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 COMPARISONS = {"greater": "ogt", "greater_equal": "oge", "less": "olt", "less_equal": "ole", "equal": "oeq",
                "not_equal": "une"}
-LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
+LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor",
+         "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"}
+NOT = ("logical_not", "invert")
 HEAVY = set(BY_FUNCTION) | {"power", "float_power", "divide", "reciprocal", "logaddexp", "sqrt"}
 SUPPORTED = set(BY_FUNCTION) | set(BY_INTRINSIC) | set(BINARY) | set(COMPARISONS) | set(LOGIC) | {
     "negative", "square", "reciprocal", "power", "float_power", "sign", "copysign", "maximum", "minimum", "where",
-    "astype", "logical_not", "isfinite", "isnan", "isinf", "logaddexp", "positive"}
+    "astype", *NOT, "isfinite", "isnan", "isinf", "logaddexp", "positive"}
 IDENTITY = {"sum": 0.0, "max": -np.inf, "min": np.inf}
 
 
@@ -58,9 +60,8 @@ class Writer(Emitter):
         self.loads: dict[Node, Access] = {}
         for node in self.loop.nodes:
             for x in node.inputs:
-                if x not in self.inside or node.op not in REDUCTIONS and x.shape != self.loop.shape:
-                    if x.op != "constant" or x.ndim:
-                        self.loads[x] = self.kernels.accesses[x].spread(shape, x.shape)
+                if is_loaded(x, node, self.loop, self.inside):
+                    self.loads[x] = self.kernels.accesses[x].spread(shape, x.shape)
         stores = [(value, target) for value, target in self.loop.stores]
         copies = {id(value): value for value, _ in stores if isinstance(value, Access)}
         results = {node: self._result_access(node) for node in self.loop.nodes if node.op in REDUCTIONS}
@@ -164,8 +165,10 @@ class Writer(Emitter):
             kind = self.vector_of(node.dtype)
             return self.new(f"select <{w} x i1> {condition}, {kind} {x}, {kind} {y}")
         if op == "astype":
-            return self.value(node.inputs[0], node.dtype)
-        if op in LOGIC or op == "logical_not":
+            found = self.value(node.inputs[0], node.dtype)
+            whole = node.dtype.kind == "i" and node.inputs[0].dtype.kind == "f"
+            return self.intrinsic("trunc", "double", found) if whole else found
+        if op in LOGIC or op in NOT:
             x = [self.value(z, bool) for z in node.inputs]
             return self.new(f"{LOGIC.get(op, 'xor')} <{w} x i1> {x[0]}, {x[1] if len(x) > 1 else self.constant(1, 'i1')}")
         asked = op in COMPARISONS or op in ("isfinite", "isnan", "isinf")
@@ -333,13 +336,14 @@ class Writer(Emitter):
 
     def accumulate(self, node: Node, indices: list[str], lanes: int, part: int, new: int) -> None:
         kind, vector = in_register(node.dtype), self.vector_of(node.dtype)
-        value = self.last_lanes(self.value(node.inputs[0], node.dtype), kind, new, IDENTITY[node.op])
+        value = self.value(node.inputs[0], node.dtype)
+        if self.inner_kept[node] and not self.in_memory[node]:  # axes of size one: nothing is added up
+            self.store(value, self.results[node], node.dtype, indices, lanes)
+            return
+        value = self.last_lanes(value, kind, new, IDENTITY[node.op])
         if self.inner_kept[node]:
-            access = self.results[node]
-            if self.in_memory[node]:
-                old = self.load(access, node.dtype, indices, lanes)
-                value = self.combined(node, old, value)
-            self.store(value, access, node.dtype, indices, lanes)
+            old = self.load(self.results[node], node.dtype, indices, lanes)
+            self.store(self.combined(node, old, value), self.results[node], node.dtype, indices, lanes)
             return
         if lanes < self.width:
             mask = ", ".join(f"i1 {'true' if lane < lanes else 'false'}" for lane in range(self.width))

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,14 @@ from tinygrad_course.compiler import blas
 from tinygrad_course.errors import InputError
 
 MISSING = "llvmlite is not installed: pip install 'tinygrad_course[fast]'"
+
+
+def is_there() -> bool:
+    """Whether llvmlite is installed; it is not loaded for that."""
+    try:
+        return find_spec("llvmlite") is not None
+    except ValueError:  # what is in its place is no module
+        return False
 
 
 @cache
@@ -105,6 +114,8 @@ class Cache:
 
     def write(self, code: bytes) -> None:
         from tinygrad_course.files import replace_atomically
+        if not self.file.is_absolute():  # the home of nobody: there would be a folder called "~"
+            return
         with contextlib.suppress(OSError, ValueError):  # no writable folder: it is compiled again next time
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with replace_atomically(self.file) as temporary:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,12 @@ class Memory:
 
 def is_elementwise(node: Node) -> bool:
     """Whether element i of the result needs nothing but elements i of the inputs, so that it may take their place."""
-    function = getattr(np, node.op, None)
+    return _is_elementwise(node.op)
+
+
+@cache
+def _is_elementwise(op: str) -> bool:
+    function = getattr(np, op, None)
     return isinstance(function, np.ufunc) and function.signature is None  # unlike that of matmul
 
 
@@ -97,7 +103,12 @@ def planned(program: Program) -> Memory:
 
 
 def _may_take(node: Node, target: Node, last: int, i: int) -> bool:
-    """Whether a new value may be written over the old one: nobody reads that any more."""
+    """Whether a new value may be written over the old one: nobody reads that any more.
+
+    An input may be stored in another order than NumPy writes products and reshapes in.
+    """
+    if node.op in ("matmul", "dot", "reshape"):
+        return False
     return last < i or last == i and is_elementwise(node)
 
 

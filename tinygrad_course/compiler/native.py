@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler import blas, machine, vector_math
-from tinygrad_course.compiler.emitter import Code, Emitter
+from tinygrad_course.compiler.alike import Signature
+from tinygrad_course.compiler.emitter import Code, Emitter, in_memory
 from tinygrad_course.compiler.graph import Node, Untraceable
 from tinygrad_course.compiler.kernels import Access, Batch, Kernel, Kernels, Loop, contiguous
-from tinygrad_course.compiler.loop_code import loop_code
+from tinygrad_course.compiler.loop_code import IDENTITY, loop_code
 from tinygrad_course.compiler.product_code import product_code
 from tinygrad_course.compiler.program import Program
 
@@ -55,6 +56,10 @@ return:
 """
 
 
+BITWISE = ("bitwise_and", "bitwise_or", "bitwise_xor")  # as logic, of Booleans
+MEMORY = {"i8": np.bool_, "float": np.float32, "double": np.float64}  # of what machine code reads
+
+
 class Gather(Emitter):
     """The examples of a batch, row by row of memory where each example lies in one piece."""
 
@@ -63,14 +68,16 @@ class Gather(Emitter):
         self.node, self.cell, self.source, self.strides, self.own = node, cell, source, strides, own
 
     def code(self) -> Code:
-        n, m = self.node.shape
+        *axes, m = self.node.shape
+        n = axes[0] if len(axes) == 1 else 0
         pointer = self.new(f"load ptr, ptr {self.address(Access(self.cell, 0, ()), [], 'ptr')}, align 8")
 
         def one(j: str) -> None:
             at = self.new(f"getelementptr i64, ptr {pointer}, i64 {j}")
             column = self.new(f"load i64, ptr {at}, align 8")
-            source, target = Access(self.source, 0, self.strides[::-1]), Access(self.node, 0, self.own[::-1])
-            if 1 in (self.strides[0], n) and 1 in (self.own[0], n):
+            source, target = (Access(root, 0, (strides[-1], *strides[:-1]))
+                              for root, strides in ((self.source, self.strides), (self.node, self.own)))
+            if n and 1 in (self.strides[0], n) and 1 in (self.own[0], n):
                 size = self.node.dtype.itemsize
                 kind = "double" if size == 8 else "float"
                 from_, to = self.address(source, [column], kind), self.address(target, [j], kind)
@@ -78,8 +85,13 @@ class Gather(Emitter):
                 self.put(f"call void @llvm.memcpy.p0.p0.i64(ptr align {size} {to}, ptr align {size} {from_}, "
                          f"i64 {n * size}, i1 false)")
                 return
-            self.counted(n, 1, lambda i: self.store_one(
-                self.load_one(source, self.node.dtype, [column, i]), target, self.node.dtype, [j, i]))
+
+            def along(*indices: str) -> None:
+                if len(indices) < len(axes):
+                    return self.counted(axes[len(indices)], 1, lambda i: along(*indices, i))
+                self.store_one(self.load_one(source, self.node.dtype, [column, *indices]), target, self.node.dtype,
+                               [j, *indices])
+            along()
         self.counted(m, 1, one)
         return self.finished()
 
@@ -103,38 +115,50 @@ class Native:
         """data: for mini-batches, all the data that the batches in `arrays` are drawn from."""
         lanes = machine.lanes()
         self.program = program
+        for node in program.nodes:
+            _check(node)
         strides = {x: _in_elements(a) for x, a in arrays.items()}
         self.kernels = Kernels(program, strides)
-        if any(node.size == 0 for node in program.nodes):
-            raise Untraceable("machine code for empty arrays is not there")
         self.cell = Node("input", [], (), np.int64)
         self.sources = {x: Node("input", [], a.shape, a.dtype) for x, a in (data or {}).items()}
         self.data = data or {}
         self.steps, self.last = self._with_copies()
-        texts: dict[str, str] = {}
+        codes: dict[Any, tuple[str, Code, list[int]]] = {}
         self.bound: list[Bound] = []
+        for kernel in self.steps:
+            signature = Signature(kernel, self.kernels, self._in_place(kernel))
+            roots = list(signature.roots)
+            if signature.key not in codes:
+                code = self._code(kernel, strides, lanes)
+                places = [signature.roots.get(x, -1) for x in code.arguments]
+                codes[signature.key] = f"kernel{len(codes)}", code, places
+            name, code, places = codes[signature.key]
+            self.bound.append(Bound(name, [roots[i] if i >= 0 else x for i, x in zip(places, code.arguments)]))
         functions: dict[int, set[str]] = {}
         declarations: set[str] = set()
-        for kernel in self.steps:
-            code = self._code(kernel, strides, lanes)
-            name = texts.setdefault(code.text, f"kernel{len(texts)}")
-            self.bound.append(Bound(name, code.arguments))
+        for _, code, _ in codes.values():
             declarations |= code.declarations
             for function, width in code.functions:
                 functions.setdefault(width, set()).add(function)
-        parts = [text.replace("define internal void @NAME", f"define void @{name}") for text, name in texts.items()]
+        parts = [code.text.replace("define internal void @NAME", f"define void @{name}")
+                 for name, code, _ in codes.values()]
         for width, names in functions.items():
             parts.append(vector_math.definitions(sorted(names), width).replace("@tgc_", f"@tgc{width}_"))
             declarations |= vector_math.declarations(sorted(names), width)
         self.machine = machine.Machine("\n".join([*sorted(declarations), *parts, DRIVER]))
         self._plan_memory()
 
+    def _in_place(self, kernel: Kernel) -> bool:
+        """Whether a loop writes over something that it reads."""
+        if not isinstance(kernel, Loop):
+            return False
+        read = {self.kernels.accesses[x].root for node in kernel.nodes for x in node.inputs}
+        read |= {value.root for value, _ in kernel.stores if isinstance(value, Access)}
+        return any(self.targets.get(target.root, target.root) in read for _, target in kernel.stores)
+
     def _code(self, kernel: Kernel, strides: dict[Node, tuple[int, ...]], lanes: int) -> Code:
         if isinstance(kernel, Loop):
-            read = {self.kernels.accesses[x].root for node in kernel.nodes for x in node.inputs}
-            read |= {value.root for value, _ in kernel.stores if isinstance(value, Access)}
-            written = {self.targets.get(target.root, target.root) for _, target in kernel.stores}
-            return loop_code(kernel, self.kernels, lanes, in_place=bool(read & written))
+            return loop_code(kernel, self.kernels, lanes, self._in_place(kernel))
         if isinstance(kernel, Batch):
             x = kernel.node
             return Gather(x, self.cell, self.sources[x], _in_elements(self.data[x]), strides[x]).code()
@@ -171,7 +195,8 @@ class Native:
                    for node in kernel.nodes if self.kernels.is_fused(node)}
         for x, y in self.program.updates.items():
             i = written.get(y, -1)
-            if y not in self.targets and i >= last.get(x, -1) and i > unsafe.get(x, -1):
+            alike = accesses[x].strides == accesses[y].strides
+            if alike and y not in self.targets and i >= last.get(x, -1) and i > unsafe.get(x, -1):
                 self.targets[y] = x
                 continue
             root = accesses[y].root
@@ -223,7 +248,7 @@ class Native:
             rows.append((self.machine.address(bound.name), len(flat)))
             for node in bound.arguments:
                 if node.op == "constant" and node not in address:
-                    array = np.ascontiguousarray(node.value, dtype=np.float64 if node.dtype.kind == "i" else node.dtype)
+                    array = np.ascontiguousarray(node.value, dtype=MEMORY[in_memory(node.dtype)])
                     keep.append(array)
                     address[node] = array.ctypes.data
                 flat.append(address[node])
@@ -247,6 +272,20 @@ class Native:
         done = self._run(n, self._table.ctypes.data, len(self._table), self._cost, costs.ctypes.data, order_address,
                          batch, self._cell)
         return costs[:done]
+
+
+def _check(node: Node) -> None:
+    """Raises Untraceable for what machine code would compute otherwise than NumPy: it has doubles for whole numbers."""
+    kind = node.dtype.str[1:]
+    if node.size == 0:
+        raise Untraceable("machine code for empty arrays is not there")
+    if node.op == "constant":  # converted where it is read
+        return
+    if kind not in ("f8", "f4", "b1", "i8") or node.op == "input" and kind == "i8":
+        raise Untraceable(f"machine code for {node.dtype} is not there")
+    if node.op in ("power", "reciprocal", "invert", *BITWISE) and kind == "i8" or node.op in ("max", "min") and (
+            kind == "b1" or node.params.get("initial", IDENTITY[node.op]) != IDENTITY[node.op]):
+        raise Untraceable(f"machine code for np.{node.op} of {node.dtype} with these arguments is not there")
 
 
 def _in_elements(array: Any) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler.graph import Node
-from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, planned
+from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
 from tinygrad_course.compiler.program import Program
 
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -39,8 +39,8 @@ class Writer:
         self.names: dict[Node, str] = {}
         self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", *sizes}
         self.constants: dict[str, Any] = {}
-        self.named = {repr(value): name for name, value in sizes.items()}
-        if "m" in sizes:
+        self.named = {repr(value): name for name, value in sizes.items() if value != 1}  # 1 is everywhere
+        if sizes.get("m", 1) != 1:
             self.named.setdefault(repr(1 / sizes["m"]), "1 / m")
         self.used: set[str] = set()
 
@@ -60,6 +60,9 @@ class Writer:
     def name_everything(self) -> None:
         inputs = [x for x in self.program.slots if x.op == "input"]
         for node in (*inputs, *self.hoisted, *(node for node in self.program.nodes if node.name)):
+            while node.op == "reshape" and is_view(node) and node.inputs[0].op not in ("input", "constant"):
+                node, name = node.inputs[0], node.name
+                node.name = node.name or name  # db, the sum that a reshape makes a number
             if node not in self.names and node.op != "constant":
                 self.names[node] = self.identifier(node.name or "c")
         takers = {}  # from a Node to the one that takes over its memory
@@ -111,6 +114,17 @@ class Writer:
             return self.view(node)
         return self.names[node]
 
+    def operand(self, x: Node, node: Node) -> str:
+        """How an input is called in a statement: a number with its dtype, where NumPy would compute in another one."""
+        if x.op != "constant" or x.weak or x.shape or not (is_elementwise(node) or node.op == "dot"):
+            return self(x)
+        others = [y.dtype for y in node.inputs if y.op != "constant" or y.shape]
+        if all(dtype == x.dtype or dtype.kind in "biu" and x.dtype == np.float64 for dtype in others):
+            return self(x)
+        name = self.identifier("C")
+        self.constants[name] = x.value
+        return name
+
     def weak(self, node: Node) -> str:
         if node.op == "input":
             return f"{self.names[node]}.item()"
@@ -150,7 +164,7 @@ class Writer:
         if node.op == "matmul":
             a, b = (f"{self(x)}.T" if t else self(x) for x, t in zip(node.inputs, node.params.values()))
             return [f"np.dot({a}, {b}, out={out})"]
-        x = [self(y) for y in node.inputs]
+        x = [self.operand(y, node) for y in node.inputs]
         if node.op in OPERATORS and x[0] == out:
             return [f"{out} {OPERATORS[node.op]}= {x[1]}"]
         if is_elementwise(node):
@@ -188,15 +202,14 @@ class Writer:
             if node.params.get("note"):
                 lines[-1] = f"{lines[-1]:<44}  # {node.params['note']}"
             body += lines
-        for x, y in self.memory.copied:
-            body.append(f"np.copyto({self.names[x]}, {self(y)})")
+        body.append(f"costs[i] = {self(self.program.cost)}" + (".item()" if self.program.cost.shape else ""))
+        body += self.copies()
         changed = [(x, y) for x, y in self.program.updates.items() if x.weak]
         if changed:
             body.append(f"{', '.join(f'{self.names[x]}[()]' for x, _ in changed)} = "
                         f"{', '.join(self(y) for _, y in changed)}")
-        body.append(f"costs[i] = {self(self.program.cost)}")
-        arguments = {self.names[x]: x for x in self.program.slots if x in set(self.program.nodes) | set(
-            self.program.updates)}
+        used = {*self.program.nodes, *self.program.updates}
+        arguments = {self.names[x]: x for x in self.program.slots if x in used}
         batches = self.batches()
         parameters = ", ".join([*arguments, *self.constants, *(["data_X", "data_Y", "order"] if batches else []), "costs"])
         text = "\n".join([
@@ -207,6 +220,17 @@ class Writer:
             *(f"    {line}" for line in self.arrays()), "",
             "    for i in range(len(costs)):", *(f"        {line}" for line in batches + body), ""])
         return Source(text, arguments, self.constants, self.memory)
+
+    def copies(self) -> list[str]:
+        """The updates that could not be computed in place; those that only hand on what others overwrite at once."""
+        overwritten = {x for x, _ in self.memory.copied}
+        handed_on = [(x, y) for x, y in self.memory.copied if looked_at(y) in overwritten]
+        lines = [f"np.copyto({self.names[x]}, {self(y)})" for x, y in self.memory.copied
+                 if looked_at(y) not in overwritten]
+        if not handed_on:
+            return lines
+        return [f"{', '.join(f'{self.names[x]}[...]' for x, _ in handed_on)} = "
+                f"{', '.join(f'{self(y)}.copy()' for _, y in handed_on)}", *lines]
 
     def batches(self) -> list[str]:
         """Filling X and Y with the examples of the i-th batch, whose columns are order[i]."""

@@ -1,6 +1,8 @@
 """Passes that make a program shorter or cheaper without changing what it computes. Each is one short function.
 
-All but `products_expanded` leave every rounding as it was: what they give is equal bit for bit.
+All but three leave every rounding as it was: what they give is equal bit for bit. `products_expanded`,
+`sigmoid_fused_with_cross_entropy`, and `transposes_absorbed` where it turns a whole product round, may change the
+last bits.
 """
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from tinygrad_course.compiler.graph import Node, concatenate, product, reshape, transpose, where
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of
+from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of, with_cost
 
 MOST_FOLDED = 1 << 20  # elements: constants are computed once, but not at the price of much memory
 VIEWS = ("transpose", "reshape", "broadcast_to", "getitem")
@@ -44,15 +46,17 @@ def constants_folded(program: Program) -> Program:
 
 
 def simplified(program: Program) -> Program:
-    """x * 1, x / 1, x + 0, x - 0 and views of views."""
+    """x * 1, x / 1, x + 0, x - 0 and views of views.
+
+    For floats only x + -0.0 is x, and x - 0.0: the sum of -0.0 and 0.0 is 0.0.
+    """
     def rule(node: Node) -> Node:
         kept: Node | None = None
         if node.op in ("multiply", "divide", "add", "subtract"):
             a, b = node.inputs
-            neutral = 1 if node.op in ("multiply", "divide") else 0
-            if is_number(b, neutral):
+            if _is_neutral(b, node):
                 kept = a
-            elif is_number(a, neutral) and node.op in ("multiply", "add"):
+            elif node.op in ("multiply", "add") and _is_neutral(a, node):
                 kept = b
         elif node.op == "negative" and node.inputs[0].op == "negative":
             kept = node.inputs[0].inputs[0]
@@ -66,6 +70,13 @@ def simplified(program: Program) -> Program:
             return _named(kept, node)
         return node
     return rewritten(program, rule)
+
+
+def _is_neutral(number: Node, node: Node) -> bool:
+    """Whether an operand changes no bit of the other one."""
+    if node.op in ("multiply", "divide"):
+        return is_number(number, 1)
+    return is_number(number, 0) and (node.dtype.kind != "f" or bool(np.signbit(number.value)) is (node.op == "add"))
 
 
 def _named(node: Node, like: Node) -> Node:
@@ -126,6 +137,16 @@ def relu_derivatives_from_activations(program: Program) -> Program:
             return np.greater(active[node.inputs[0]], node.inputs[1])  # type: ignore[no-any-return]
         return node
     return rewritten(program, rule)
+
+
+def cost_kept(program: Program) -> Program:
+    """A cost that is an element of a parameter is copied: it is read when the step has changed the parameter."""
+    looked_at = program.cost
+    while looked_at.op in VIEWS:
+        looked_at = looked_at.inputs[0]
+    if looked_at not in program.updates:
+        return program
+    return with_cost(program, np.positive(program.cost))
 
 
 def sigmoid_fused_with_cross_entropy(program: Program) -> Program:

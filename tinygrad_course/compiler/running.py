@@ -12,8 +12,9 @@ from tinygrad_course.autodiff import backward
 from tinygrad_course.compiler import machine
 from tinygrad_course.compiler.graph import Untraceable
 from tinygrad_course.compiler.step import NativeStep, Step
+from tinygrad_course.compiler.tracing import attributes, changes
 from tinygrad_course.errors import InputError
-from tinygrad_course.run import Run, train_eagerly
+from tinygrad_course.run import Run, TrainingDiverged, put_back, train_eagerly
 from tinygrad_course.tensor import as_tensor
 
 STEPS = {"numpy": Step, "native": NativeStep}
@@ -31,21 +32,22 @@ def train(run: Run, engine: str) -> None:
 
     Raises InputError where an engine was asked for by name and cannot run.
     """
+    training = None
     try:
         if engine == "auto":
             _check_worthwhile(run)
         training = Training(run, engine)
+        training.run_all()
     except NotWorthwhile as reason:
         run.history.engine = f"eager: {reason}"
         return train_eagerly(run)
-    except Untraceable as reason:
+    except Untraceable as reason:  # from the start, or since a callback changed something
         if engine != "auto":
             raise InputError(f"the engine {engine!r} cannot train this {type(run.model).__name__}: {reason}. Use "
                              "engine=\"auto\" or engine=\"eager\"") from None
         run.history.engine = f"eager: {reason}"
         _say_once(f"{type(run.model).__name__} is not compiled but trained eagerly: {reason}")
-        return train_eagerly(run)
-    training.run_all()
+        return train_eagerly(run, None if training is None or training.last is None else training.last.snapshot)
 
 
 class NotWorthwhile(Exception):
@@ -62,18 +64,20 @@ def _check_worthwhile(run: Run) -> None:
 def _say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
-        warnings.warn(text, EagerWarning, stacklevel=5)
+        warnings.warn(text, EagerWarning, stacklevel=4)  # where `fit` was called
 
 
 @dataclass
 class Chunk:
-    """Steps that were made without a look at anything: from which values, which step, which batches, how many."""
+    """Steps that were made without a look at anything: from which values, which step, which batches.
+
+    step: None where the optimiser itself made one step; the snapshot is that of the parameters then.
+    """
 
     start: int
     snapshot: list[Any]
-    step: Step
+    step: Step | None
     order: Any
-    n: int = 0
 
 
 @dataclass
@@ -83,31 +87,52 @@ class Training:
     run: Run
     engine: str
     steps: dict[int, Step] = field(default_factory=dict)
+    untouched: dict[int, Step] = field(default_factory=dict)
     current: Step | None = None
     last: Chunk | None = None
     before: Chunk | None = None
 
     def __post_init__(self) -> None:
-        size = self.run.batches.size
         self.why = ""
         if self.engine == "auto":
             self.engine, self.why = self._chosen()
         try:
-            self.current = self.step_for(size)
+            self.make_steps()
         except Untraceable as reason:
             if self.engine != "native" or self.why == "":
                 raise
             self.engine, self.why = "numpy", str(reason)
-            self.current = self.step_for(size)
+            self.make_steps()
         self.run.history.engine = self.description()
 
     def _chosen(self) -> tuple[str, str]:
-        """native where the time that it saves is more than that to make it."""
-        try:
-            machine.llvm()
-        except InputError as missing:
-            return "numpy", str(missing)
-        return "native", "machine code pays"
+        """native where the time that it saves is more than that to make it; the same for the same training always."""
+        if not machine.is_there():
+            return "numpy", machine.MISSING
+        step = self.traced(self.run.batches.size, Step)
+        saved, taken = self.run.iterations * step.seconds_saved(), step.seconds_to_compile()
+        if saved < taken:
+            return "numpy", f"machine code would take {taken:.2f} s to make and save {saved:.2f} s"
+        return "native", f"machine code saves about {saved:.1f} s"
+
+    def traced(self, size: int, kind: type[Step]) -> Step:
+        """The step for batches of a size, traced but not yet bound to memory. Raises Untraceable."""
+        run = self.run
+        if size not in self.untouched:
+            self.untouched[size] = Step(run.model, run.cost_of, run.optimizer, run.X, run.Y,
+                                        None if run.batches.whole else size, run.iterations)
+        return kind.of(self.untouched[size])
+
+    def make_steps(self) -> None:
+        """Steps for all sizes of batches that there will be. Raises Untraceable."""
+        self.steps.clear()
+        self.untouched = {} if self.current is not None else self.untouched
+        self.current = None
+        batches = self.run.batches
+        rest = batches.m % batches.size  # the last batch of an epoch
+        if rest and self.run.iterations > batches.m // batches.size:
+            self.step_for(rest)
+        self.step_for(batches.size)
 
     def step_for(self, size: int) -> Step:
         """The step for batches of a size, with the state as it is now. Raises Untraceable."""
@@ -117,12 +142,9 @@ class Training:
         if self.current is not None:
             self.current.store()
         if step is None:
-            run = self.run
-            step = STEPS[self.engine](run.model, run.cost_of, run.optimizer, run.X, run.Y,
-                                      None if run.batches.whole else size, run.iterations)
-            self.steps[size] = step
+            step = self.traced(size, STEPS[self.engine])
         step.load()
-        self.current = step
+        self.steps[size] = self.current = step
         return step
 
     def description(self) -> str:
@@ -147,7 +169,13 @@ class Training:
                 i += 1
                 continue
             begin = time.perf_counter()
-            done = self.chunk(i, min(n, self.until(i) - i))
+            try:
+                done = self.chunk(i, min(n, self.until(i) - i))
+            except TrainingDiverged:
+                raise
+            except BaseException:  # a second Ctrl-C, or an output that is closed
+                self.go_back_to(i)
+                raise
             i += done
             history.iterations = i
             seconds = time.perf_counter() - begin
@@ -155,7 +183,7 @@ class Training:
                 n = min(2 * n, max(n, int(n * SECONDS / max(seconds, 1e-6)))) or 1
             elif seconds > 2 * SECONDS:
                 n = max(1, int(n * SECONDS / seconds))
-        if run.interrupted and history.iterations:
+        if run.interrupted:
             run.interrupt()
         assert self.current is not None
         self.current.store(final=True)
@@ -179,12 +207,9 @@ class Training:
         if not run.batches.whole:
             order = np.ascontiguousarray(run.batches.alike(i, n), dtype=np.int64)
             n = len(order)
-            before = len(self.steps)
             self.step_for(order.shape[1])
-            if len(self.steps) > before:
-                run.history.engine = self.description()
         assert self.current is not None
-        self.before, self.last = self.last, Chunk(i, self.current.snapshot(), self.current, order, n)
+        self.before, self.last = self.last, Chunk(i, self.current.snapshot(), self.current, order)
         costs = self.current.run(n, order)
         finite = np.isfinite(costs)
         if not finite.all():
@@ -215,6 +240,8 @@ class Training:
         if chunk is None:
             return
         step = chunk.step
+        if step is None:
+            return put_back(self.run.parameters, chunk.snapshot)
         step.restore(chunk.snapshot)
         n = iteration - chunk.start
         if n > 0:
@@ -244,24 +271,22 @@ class Training:
         run.history.costs[i] = cost
         arrays = [parameter._data for parameter in parameters]
         gradients = [None if parameter.grad is None else parameter.grad.copy() for parameter in parameters]
-        settings = _settings_of(run.optimizer)
+        held = [run.model, vars(run.optimizer)]
+        before = attributes(held)
         for array in arrays:
             array.setflags(write=False)  # what writes to `data` gets a copy, so that a change is seen
         run.callback(i, run.model, cost)
         run.print(i, cost)
-        same = all(parameter._data is array for parameter, array in zip(parameters, arrays)) and all(
-            g is parameter.grad is None or g is not None and parameter.grad is not None
-            and np.array_equal(g, parameter.grad, equal_nan=True) for parameter, g in zip(parameters, gradients))
-        if same and settings == _settings_of(run.optimizer):
+        same = all(_same(parameter._data, array) and _same(parameter.grad, g)
+                   for parameter, array, g in zip(parameters, arrays, gradients))
+        if same and not changes(before, attributes(held)):
             self.chunk_quietly(i)
+            run.history.iterations = i + 1
         else:
-            self.before, self.last = None, Chunk(i, [], self.current, None, 0)
+            self.before, self.last = None, Chunk(i, [parameter._data for parameter in parameters], None, None)
             run.optimizer.step(parameters)
-            self.steps.clear()
-            self.current = None
-            self.step_for(run.batches.size)
-            self.last = None
-        run.history.iterations = i + 1
+            run.history.iterations = i + 1
+            self.make_steps()
         run.report(i + 1, cost)
 
     def chunk_quietly(self, i: int) -> None:
@@ -275,5 +300,5 @@ class Training:
         self.run.history.costs[i] = noted
 
 
-def _settings_of(optimizer: Any) -> dict[str, Any]:
-    return {name: value for name, value in vars(optimizer).items() if name != "states"}
+def _same(array: Any, other: Any) -> bool:
+    return array is other or array is not None and other is not None and np.array_equal(array, other, equal_nan=True)

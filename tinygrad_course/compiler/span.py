@@ -86,17 +86,16 @@ def in_the_span_of_the_data(program: Program, iterations: int | None = None,
     iterations: how many steps there will be, if known: for few of them X^T X does not pay.
     zeros: the inputs that are zero at the start, such as the state of momentum.
     """
-    for w in list(program.updates):
-        if program.slots[w][0] == "parameter" and w.ndim == 2:
-            program = _parameter_in_span(program, w, iterations, set(zeros))
+    for w in _products_with_data(program):
+        program = _parameter_in_span(program, w, iterations, set(zeros))
     return program
 
 
 def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros: set[Node]) -> Program:
     """The same for one parameter; the program as it is where that does not allow it."""
-    forward = _products_with_data(program, w)
-    data = next(iter(forward.values()), None)
-    if data is None or any(other.key() != data.key() for other in forward.values()):
+    forward = _products_with_data(program)[w]  # Nodes of the program as it is by now
+    data, *others = forward.values()
+    if any(other.key() != data.key() for other in others):
         return program
     n_x, units = w.shape if data.turned else w.shape[::-1]
     m = data.x.size // n_x
@@ -149,18 +148,20 @@ def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros:
     return program if any(x in spans for x in changed.nodes) else changed
 
 
-def _products_with_data(program: Program, w: Node) -> dict[Node, Data]:
-    """The products of w with something that no step changes, from the left or, transposed, from the right."""
+def _products_with_data(program: Program) -> dict[Node, dict[Node, Data]]:
+    """For each parameter its products with something that no step changes: from the left or, transposed, the right."""
     fixed = fixed_nodes(program)
-    found = {}
-    for node in users_of(program.nodes).get(w, []):
-        if node.op == "matmul" and sum(x is w for x in node.inputs) == 1:
-            a, b = node.inputs
-            ta, tb = node.params["ta"], node.params["tb"]
-            if a is w and b in fixed:
-                found[node] = Data(b, tb, ta)
-            elif b is w and a in fixed:
-                found[node] = Data(a, not ta, not tb)
+    parameters = {w for w in program.updates if program.slots[w][0] == "parameter" and w.ndim == 2}
+    found: dict[Node, dict[Node, Data]] = {}
+    for node in program.nodes:
+        if node.op != "matmul":
+            continue
+        a, b = node.inputs
+        ta, tb = node.params["ta"], node.params["tb"]
+        if a in parameters and b in fixed:
+            found.setdefault(a, {})[node] = Data(b, tb, ta)
+        elif b in parameters and a in fixed:
+            found.setdefault(b, {})[node] = Data(a, not ta, not tb)
     return found
 
 

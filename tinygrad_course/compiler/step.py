@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_course.compiler import rewrites
 from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.native import Native
 from tinygrad_course.compiler.numpy_source import Writer
 from tinygrad_course.compiler.program import Program, Slot, evaluated, with_cost
@@ -30,7 +31,8 @@ def optimised(program: Program, iterations: int | None = None, zeros: Sequence[N
         for rewrite in PASSES:
             in_span = rewrite(in_span)
     program = in_span
-    return rewrites.without_dead_code(rewrites.relu_derivatives_from_activations(program))
+    program = rewrites.without_dead_code(rewrites.relu_derivatives_from_activations(program))
+    return rewrites.cost_kept(program)
 
 
 def _columns_like(array: Any, m: int) -> Any:
@@ -58,11 +60,36 @@ class Step:
         self.data = {"X": X, "Y": Y}
         self.batch = self.data if batch_size is None else {
             name: _columns_like(array, batch_size) for name, array in self.data.items()}
-        self.program = program = trace(model, cost_of, optimizer, self.batch["X"], self.batch["Y"], batch_size is not None)
-        zeros = [x for x, slot in program.slots.items() if slot[0] == "state" and not np.any(self.initial(x, slot))]
-        self.once, self.program = rewrites.split(optimised(program, iterations, zeros))
+        self.traced = trace(model, cost_of, optimizer, self.batch["X"], self.batch["Y"], batch_size is not None)
+        self.iterations = iterations
+        self._optimise()
+
+    def _optimise(self) -> None:
+        slots = self.traced.slots
+        self.zeros = [x for x, slot in slots.items() if slot[0] == "state" and not np.any(self.initial(x, slot))]
+        self.once, self.program = rewrites.split(optimised(self.traced, self.iterations, self.zeros))
         self.values: dict[Node, Any] = {}
         self._written: Any = None
+
+    @classmethod
+    def of(cls, step: Step) -> Step:
+        """A traced step for another engine."""
+        new = cls.__new__(cls)
+        new.__dict__.update(step.__dict__)
+        return new
+
+    def seconds_saved(self) -> float:
+        """About how much sooner machine code makes one step than NumPy: the calls, and the passes over memory.
+
+        Measured on the course's models: 1 us for a call, 0.4 ns for an element, 4 ns for one of exp, tanh and so on.
+        """
+        steps = [node for node in self.program.nodes if node.inputs and is_elementwise(node) or node.op == "sum"]
+        slow = sum(node.size for node in steps if node.op in ("exp", "expm1", "log", "log1p", "tanh"))
+        return 1e-6 * len(steps) + 0.4e-9 * sum(node.size for node in steps) + 4e-9 * slow
+
+    def seconds_to_compile(self) -> float:
+        """About how long it takes to make machine code: to load LLVM, and then for each operation."""
+        return 0.08 + 1e-3 * len(self.program.nodes)
 
     @property
     def spans(self) -> list[str]:
@@ -73,7 +100,7 @@ class Step:
     # ------------------------------------------------------------------------------- what the step works on
 
     def initial(self, node: Node, slot: Slot) -> Any:
-        """What an input starts with, in memory of its own where steps change it."""
+        """What an input starts with, in memory of its own but for the data."""
         if slot[0] == "data":
             return self.batch[slot[1]]
         if slot[0] == "start":
@@ -81,10 +108,12 @@ class Step:
         parameter = self.parameters[slot[1]]
         value = parameter._data if slot[0] == "parameter" else \
             self.optimizer.state_of(parameter, parameter._data)[slot[2]]
-        return np.array(value) if node in self.program.updates else np.asarray(value)
+        return np.array(value)
 
     def load(self) -> None:
         """Begin from what the model and the optimiser hold now."""
+        if self.spans and any(np.any(self.initial(x, self.traced.slots[x])) for x in self.zeros):
+            self._optimise()  # the weights have moved on from W_0, in a direction that is not in this program
         slots = self.program.slots
         values = {x: self.initial(x, slot) for x, slot in slots.items() if slot[0] != "hoisted"}
         hoisted = evaluated(self.once, values) if self.once else []
@@ -119,6 +148,14 @@ class Step:
     def restore(self, snapshot: list[Any]) -> None:
         for x, value in zip(self.program.updates, snapshot):
             self.values[x][...] = value
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all arrays that steps work on, the data themselves left out."""
+        own = sum(value.nbytes for x, value in self.values.items() if self.program.slots[x][0] != "data")
+        return own + self.working_memory()
+
+    def working_memory(self) -> int: return int(self.written().memory.nbytes)
 
     # ------------------------------------------------------------------------------------------- as NumPy code
 
@@ -177,3 +214,5 @@ class NativeStep(Step):
 
     def run(self, n: int, order: Any = None) -> Any:
         return self.code.run(n, order)
+
+    def working_memory(self) -> int: return self.code.nbytes

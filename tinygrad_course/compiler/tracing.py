@@ -1,6 +1,7 @@
 """One training step, run once with Nodes in place of arrays: forward pass, backward pass, the optimiser's update."""
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,11 +39,12 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
         inputs.append(inputs_named(name, array.shape, array.dtype))
         slots[inputs[-1]] = ("parameter", i)
 
-    before = _attributes(model)
-    with _random_numbers_noticed(), _in_place_of(parameters, inputs):
+    if getattr(optimizer.step, "__func__", None) is not Optimizer.step:
+        raise Untraceable(f"{type(optimizer).__name__} has a step of its own")
+    with _side_effects_noticed(model, "computing the cost changes attributes of the model"), \
+            _random_numbers_noticed(), _in_place_of(parameters, inputs):
         J = cost_of(unrecorded(data[0]), unrecorded(data[1]))
         again = cost_of(unrecorded(data[0]), unrecorded(data[1]))
-    _check_side_effects(model, before)
     if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, Node):
         raise Untraceable("the cost is no single number that depends on the parameters")
     if _description(J._data) != _description(again._data):
@@ -51,8 +53,10 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
 
     with _in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
         total = gradients(J, np.full(J.shape, 1, J.dtype), parameters)
-    with _random_numbers_noticed():
-        updates, results = {}, {}
+    rule = f"{type(optimizer).__name__}.update"
+    with _side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"), _random_numbers_noticed():
+        updates: dict[Node, Node] = {}
+        results: dict[Slot, Node] = {}
         for i, (parameter, w) in enumerate(zip(parameters, inputs)):
             results["parameter", i] = w
             if parameter not in total:
@@ -119,59 +123,100 @@ def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[Node]) -> Iterato
 @contextmanager
 def _random_numbers_noticed() -> Iterator[None]:
     before = np.random.get_state(legacy=False)
-    yield
-    after = np.random.get_state(legacy=False)
-    if before["state"]["pos"] != after["state"]["pos"] or not np.array_equal(  # type: ignore[call-overload]
-            before["state"]["key"], after["state"]["key"]):  # type: ignore[call-overload]
-        np.random.set_state(before)
+    try:
+        yield
+    finally:
+        same = pickle.dumps(before) == pickle.dumps(np.random.get_state(legacy=False))
+        if not same:
+            np.random.set_state(before)
+    if not same:
         raise Untraceable("it draws random numbers")
 
 
-def _attributes(value: Any, seen: dict[int, Any] | None = None) -> dict[tuple[int, Any], Any]:
-    """What a model holds, by object and name: Modules, lists and dicts are searched."""
+@contextmanager
+def _side_effects_noticed(holder: Any, what: str) -> Iterator[None]:
+    """A step that keeps something on the model or the optimiser must run every time. What it kept is taken back."""
+    before = attributes(holder)
+    try:
+        yield
+    finally:
+        changed = changes(before, attributes(holder))
+        if changed:
+            _restore(holder, before)
+    if changed:
+        raise Untraceable(f"{what}: {', '.join(sorted({str(name) for _, name in changed}))}")
+
+
+Attributes = dict[tuple[int, Any], Any]
+
+
+def attributes(value: Any, seen: dict[int, Any] | None = None) -> Attributes:
+    """What a model or an optimiser holds, by object and name, but for the values of its parameters.
+
+    Modules, lists and dicts are searched. Of arrays and random generators, which change in place, what is in them.
+    """
     seen = {} if seen is None else seen
-    found: dict[tuple[int, Any], Any] = {}
+    found: Attributes = {}
     if id(value) in seen:
         return found
     seen[id(value)] = value
-    holder = vars(value) if isinstance(value, Module) else value
-    items = holder.items() if isinstance(holder, dict) else enumerate(holder) if isinstance(holder, (list, tuple)) else ()
-    for name, child in list(items):
-        found[id(holder), name] = child
-        found |= _attributes(child, seen)
-    if isinstance(value, (np.random.RandomState, np.random.Generator)):
-        found[id(value), "state"] = repr(value.get_state() if isinstance(value, np.random.RandomState)
-                                         else value.bit_generator.state)
+    if isinstance(value, Tensor):
+        found[id(value), "requires_grad"] = value.requires_grad
+        if not value.requires_grad:
+            found[id(value), "data"] = value._data
+            found |= attributes(value._data, seen)
+    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        found[id(value), "values"] = value.tobytes()
+    elif isinstance(value, (np.random.RandomState, np.random.Generator)):
+        found[id(value), "state"] = pickle.dumps(_state_of(value))
+    for name, child in _items(value):
+        found[id(_holder(value)), name] = child
+        found |= attributes(child, seen)
     return found
 
 
-def _check_side_effects(model: Module, before: dict[tuple[int, Any], Any]) -> None:
-    """A forward pass that keeps something on the model must run every time. What it kept now is taken back."""
-    after = _attributes(model)
-    changed = [key for key in {**before, **after} if before.get(key, key) is not after.get(key, key)
-               and not (isinstance(before.get(key), str) and before.get(key) == after.get(key))]
-    if not changed:
-        return
-    _restore(model, before)
-    names = ", ".join(sorted({str(name) for _, name in changed}))
-    raise Untraceable(f"computing the cost changes attributes of the model: {names}")
+def changes(before: Attributes, after: Attributes) -> list[tuple[int, Any]]:
+    """The keys of what is not the same object any more, or not the same in it."""
+    return [key for key in {**before, **after} if before.get(key, key) is not after.get(key, key)
+            and not (isinstance(before.get(key), bytes) and before.get(key) == after.get(key))]
 
 
-def _restore(value: Any, before: dict[tuple[int, Any], Any], seen: set[int] | None = None) -> None:
-    seen = set() if seen is None else seen
+def _restore(value: Any, before: Attributes, seen: dict[int, Any] | None = None) -> None:
+    seen = {} if seen is None else seen
     if id(value) in seen:
         return
-    seen.add(id(value))
-    holder = vars(value) if isinstance(value, Module) else value
-    if isinstance(holder, dict):
+    seen[id(value)] = value
+    holder = _holder(value)
+    if isinstance(value, np.ndarray) and (id(value), "values") in before and value.flags.writeable:
+        value[...] = np.frombuffer(before[id(value), "values"], value.dtype).reshape(value.shape)
+    elif isinstance(value, (np.random.RandomState, np.random.Generator)) and (id(value), "state") in before:
+        state = pickle.loads(before[id(value), "state"])
+        if isinstance(value, np.random.RandomState):
+            value.set_state(state)
+        else:
+            value.bit_generator.state = state
+    elif isinstance(holder, dict):
         for name in [name for name in holder if (id(holder), name) not in before]:
             del holder[name]
         holder.update({name: old for (owner, name), old in before.items() if owner == id(holder)})
     elif isinstance(holder, list):
         holder[:] = [old for (owner, _), old in before.items() if owner == id(holder)]
-    if isinstance(holder, (dict, list, tuple)):
-        for child in list(holder.values() if isinstance(holder, dict) else holder):
-            _restore(child, before, seen)
+    for _, child in _items(value):
+        _restore(child, before, seen)
+
+
+def _state_of(random: Any) -> Any:
+    return random.get_state(legacy=False) if isinstance(random, np.random.RandomState) else random.bit_generator.state
+
+
+def _holder(value: Any) -> Any:
+    return vars(value) if isinstance(value, Module) else value
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    holder = _holder(value)
+    return list(holder.items() if isinstance(holder, dict) else
+                enumerate(holder) if isinstance(holder, (list, tuple)) else ())
 
 
 def _description(output: Node) -> list[tuple[Any, ...]]:

@@ -1,19 +1,20 @@
 """exp, expm1, log, log1p and tanh of whole vectors of doubles, as LLVM IR text for the compiled training step.
 
 A call of the C library takes one number at a time; these take 1, 2, 4, 8, ... numbers through the same few dozen
-instructions. They have no branch and no table, at most one division, and are within 2 ulp of the true value for every double
-(an ulp is the distance to the next double): infinities, NaN, signed zeros and denormals included. float32 callers extend to double,
-call, and truncate.
+instructions. They have no branch and no table, at most one division, and are within 2 ulp of the true value for every
+double (an ulp is the distance to the next double): infinities, NaN, signed zeros and denormals included. float32
+callers extend to double, call, and truncate.
 
-The steps are the textbook ones (J.-M. Muller, "Elementary Functions", 3rd ed., chapter 11; the arrangement of the logarithm
-is that of FreeBSD's msun, e_log.c and s_log1p.c):
+The steps are the textbook ones (J.-M. Muller, "Elementary Functions", 3rd ed., chapter 11; the logarithm as in
+FreeBSD's msun, e_log.c and s_log1p.c):
 
 - exp: x = n ln2 + r with |r| <= ln2 / 2, then e^x = 2^n e^r, and e^r is a polynomial. n ln2 is subtracted in two parts,
   the first with so few bits that its product with n is exact (Cody and Waite);
 - expm1: 2^n (e^r - 1) + (2^n - 1), with the same polynomial for e^r - 1;
-- tanh: with e^(-2|x|) = 2^n e^r this is (1 - e^(-2|x|)) / (1 + e^(-2|x|)), and neither loses digits;
-- log: x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); with s = f / (2 + f), log(1 + f) = 2 atanh(s), a polynomial in s^2;
-- log1p: log of u = 1 + x, where what the sum has lost is added to f.
+- tanh: |x| or 1, whichever is less, plus a correction made of e^(2|x|) - 1;
+- log: x = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2). With s = f / (2 + f), log(1 + f) is 2 atanh(s), and that is
+  s times a polynomial in s^2;
+- log1p: log of 1 + x, with f = 2^-k x + (2^-k - 1), which is rounded once though 1 + x is rounded too.
 
 `llvm.fmuladd` is one instruction where the machine has one and a product and a sum elsewhere: both are accurate enough.
 No fast-math flag may be set on these instructions: several differences below are zero in exact arithmetic.
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 # The polynomials minimise the largest relative error: linear programming on 801 Chebyshev points at 200 bits, each
@@ -41,10 +43,12 @@ LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 ROUND = 1.5 * 2.0 ** 52  # y + ROUND has y, rounded to an integer, in its low bits: AVX2 cannot convert double to int64
 EXPONENT_BIAS = 1023
+LARGEST = sys.float_info.max
 SIGN = 1 << 63
 EXPONENT_MASK = 0x7FF << 52
 MANTISSA_MASK = (1 << 52) - 1
-ONE = EXPONENT_BIAS << 52
+ONE = EXPONENT_BIAS << 52  # bits of 1.0
+TWO_52 = (EXPONENT_BIAS + 52) << 52  # bits of 2^52
 SQRT_HALF = 0x3FE6A09E667F3BCD  # bits of sqrt(1/2)
 
 
@@ -54,7 +58,7 @@ def bits_of(number: float) -> int:
 
 
 class Body:
-    """Writes the instructions of one function. Every method takes names of values (or numbers) and returns a new name."""
+    """Writes the instructions of one function. Its methods take names of values, or numbers, and return a new name."""
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -109,21 +113,22 @@ class Body:
     def from_bits(self, a: str) -> str: return self.emit(f"bitcast {self.int64} {a} to {self.double}")
 
     def int_op(self, operation: str, a: str | int, b: str | int) -> str:
-        """An operation on 64-bit integers: add, sub, and, or, shl, lshr."""
+        """An operation on 64-bit integers: add, sub, and, or, xor, shl, lshr."""
         return self.emit(f"{operation} {self.int64} {self.value(a)}, {self.value(b)}")
 
     def horner(self, x: str, coefficients: Sequence[float]) -> str:
+        """sum of coefficients[i] x^i, one multiply-add for each coefficient but the last."""
         result: str | float = coefficients[-1]
         for coefficient in coefficients[-2::-1]:
             result = self.muladd(x, result, coefficient)
         return str(result)
 
     def polynomial(self, x: str, square: str, coefficients: Sequence[float]) -> str:
-        """sum of coefficients[i] x^i. The even and the odd ones apart: no more instructions than Horner, half the waiting."""
+        """sum of coefficients[i] x^i, even and odd ones apart: no more instructions than Horner, half the waiting."""
         return self.muladd(x, self.horner(square, coefficients[1::2]), self.horner(square, coefficients[::2]))
 
     def reduce(self, x: str, offset: int, unit: float = 1.0) -> tuple[str, str, str]:
-        """x = n unit ln2 + r: the word n + offset (rubbish above its 12th bit), n as a double, and x - n unit LN2_HIGH (exact).
+        """x = n unit ln2 + r: an integer with n + offset as its low bits, n as a double, x - n unit LN2_HIGH (exact).
 
         `unit` is a power of two.
         """
@@ -132,7 +137,10 @@ class Body:
         return self.bits(shifted), n, self.muladd(n, -unit * LN2_HIGH, x)
 
     def expm1_tail(self, n: str, high: str, unit: float = 1.0) -> str:
-        """unit (e^(r / unit) - 1) - high for r = high - n unit LN2_LOW: high, the largest term, is exact, and is added later."""
+        """unit (e^(r / unit) - 1) - high for r = high - n unit LN2_LOW.
+
+        high, the largest term, is exact: added last, it brings no rounding but that of the sum.
+        """
         low = self.mul(n, -unit * LN2_LOW)
         r = self.add(high, low)
         square = self.mul(r, r)
@@ -140,10 +148,11 @@ class Body:
         return self.muladd(square, self.polynomial(r, square, coefficients), low)
 
     def power_of_two(self, biased: str) -> str:
-        """2^n from the word n + 1023: what is above its 11th bit must be even or shifted out, so rubbish does no harm."""
+        """2^n from an integer with n + 1023 in its 12 low bits; those above are shifted out."""
         return self.from_bits(self.int_op("shl", biased, 52))
 
     def magnitude(self, a: str) -> str:
+        """|a|"""
         return self.from_bits(self.int_op("and", self.bits(a), SIGN - 1))
 
     def with_sign_of(self, x: str, magnitude: str) -> str:
@@ -151,20 +160,17 @@ class Body:
         sign = self.int_op("and", self.bits(x), SIGN)
         return self.from_bits(self.int_op("or", self.bits(magnitude), sign))
 
-    def split(self, x: str, denormals: bool) -> tuple[str, str, str]:
-        """x = 2^k m with sqrt(1/2) <= m < sqrt(2): k (a double), m, and a word that has k + 1023 as its exponent."""
-        bias: str | float = 2.0 ** 52 + EXPONENT_BIAS
-        if denormals:
-            smallest_normal = 2.0 ** -1022
-            bias = self.select(x, "olt", smallest_normal, 2.0 ** 52 + EXPONENT_BIAS + 54, bias)
-            x = self.select(x, "olt", smallest_normal, self.mul(x, 2.0 ** 54), x)
+    def binary_exponent(self, x: str, bias: str | float) -> tuple[str, str]:
+        """k, as a double, with sqrt(1/2) <= 2^-k x < sqrt(2); and the bits of x, moved: their exponent is k + 1023.
+
+        bias: 2^52 + 1023, and what is to be taken from k besides.
+        """
         word = self.int_op("add", self.bits(x), ONE - SQRT_HALF)
         # The exponent becomes a double by putting it into the low bits of 2^52.
-        k = self.sub(self.from_bits(self.int_op("or", self.int_op("lshr", word, 52), bits_of(2.0 ** 52))), bias)
-        return k, self.from_bits(self.int_op("add", self.int_op("and", word, MANTISSA_MASK), SQRT_HALF)), word
+        return self.sub(self.from_bits(self.int_op("or", self.int_op("lshr", word, 52), TWO_52)), bias), word
 
     def log_end(self, k: str, f: str) -> str:
-        """k ln2 + log(1 + f)."""
+        """k ln2 + log(1 + f) for sqrt(1/2) <= 1 + f < sqrt(2)."""
         s = self.div(f, self.add(f, 2.0))
         z = self.mul(s, s)
         # With R = 2 atanh(s) / s - 2, log(1 + f) = f - s (f - R): f, the largest term, is exact and is added late.
@@ -172,10 +178,13 @@ class Body:
         low = self.muladd(self.negate(s), tail, self.mul(k, LN2_LOW))
         return self.muladd(k, LN2_HIGH, self.add(f, low))
 
-    def log_edges(self, u: str, y: str) -> str:
-        """y = log(u), put right where u is negative (NaN), 0 or -0 (-inf), infinite (inf) or NaN (NaN)."""
-        y = self.select_negative(u, math.nan, y)
-        return self.select(u, "olt", math.inf, self.select(u, "oeq", 0.0, -math.inf, y), u)
+    def log_edges(self, u: str, k: str) -> str:
+        """k; where u is negative, zero, infinite or NaN, the logarithm of that, which k ln2 + log(1 + f) then is too.
+
+        Done to k and not to the result, because the result is waited for.
+        """
+        k = self.select_negative(u, math.nan, k)
+        return self.select(u, "olt", math.inf, self.select(u, "oeq", 0.0, -math.inf, k), u)
 
 
 def muladd_name(width: int) -> str:
@@ -205,11 +214,11 @@ def write_expm1(body: Body, x: str) -> str:
 
 
 def write_tanh(body: Body, x: str) -> str:
-    # With h = (e^(2|x|) - 1) / 2, tanh|x| = h / (h + 1) = c + (h - c (h + 1)) / (h + 1) for any c. One near tanh|x| makes
-    # the fraction small, so that its rounding errors hardly count. h = large + scale * tail, where large is exact.
+    # With h = (e^(2|x|) - 1) / 2, tanh|x| = h / (h + 1) = c + (h - c (h + 1)) / (h + 1) for any c. One near tanh|x|
+    # makes the fraction small, so that its rounding errors hardly count. h = large + scale tail, where large is exact.
     magnitude = body.magnitude(x)
-    c = body.at_most(magnitude, 0.75)
-    word, n, high = body.reduce(body.at_most(magnitude, 22.0), EXPONENT_BIAS, unit=0.5)  # tanh(22) is 1 to the last digit
+    c = body.at_most(magnitude, 1.0)
+    word, n, high = body.reduce(body.at_most(magnitude, 22.0), EXPONENT_BIAS, unit=0.5)  # tanh(22) rounds to 1
     scale = body.power_of_two(word)
     large = body.muladd(scale, high, body.muladd(scale, 0.5, -0.5))
     tail = body.expm1_tail(n, high, unit=0.5)
@@ -220,20 +229,22 @@ def write_tanh(body: Body, x: str) -> str:
 
 
 def write_log(body: Body, x: str) -> str:
-    k, m, _ = body.split(x, denormals=True)
-    return body.log_edges(x, body.log_end(k, body.sub(m, 1.0)))
+    denormal = "olt", 2.0 ** -1022
+    bias = body.select(x, *denormal, 2.0 ** 52 + EXPONENT_BIAS + 54, 2.0 ** 52 + EXPONENT_BIAS)
+    k, word = body.binary_exponent(body.select(x, *denormal, body.mul(x, 2.0 ** 54), x), bias)
+    m = body.from_bits(body.int_op("add", body.int_op("and", word, MANTISSA_MASK), SQRT_HALF))
+    return body.log_end(body.log_edges(x, k), body.sub(m, 1.0))
 
 
 def write_log1p(body: Body, x: str) -> str:
-    larger = body.at_least(x, 1.0)
-    smaller = body.at_most(x, 1.0)
-    u = body.add(larger, smaller)
-    lost = body.sub(smaller, body.sub(u, larger))  # exact (Dekker)
-    k, m, word = body.split(u, denormals=False)
-    # The complement of the exponent bits is 2^(1 - k); it is 0 for the largest numbers, where nothing is lost.
-    twice = body.from_bits(body.int_op("and", body.int_op("xor", word, -1), EXPONENT_MASK))
-    f = body.muladd(lost, body.mul(twice, 0.5), body.sub(m, 1.0))
-    return body.with_sign_of(x, body.log_edges(u, body.log_end(k, f)))
+    u = body.add(x, 1.0)
+    k, word = body.binary_exponent(u, 2.0 ** 52 + EXPONENT_BIAS)
+    # f = 2^-k (1 + x) - 1 is rounded once: u's rounding does not enter. The exponent's bits, one less and inverted, are
+    # those of 2^(2 - k); 2^-k itself is denormal for the largest x.
+    four = body.from_bits(body.int_op("and", body.int_op("sub", (1 << 52) - 1, word), EXPONENT_MASK))
+    power = body.mul(four, 0.25)
+    f = body.muladd(body.at_most(x, LARGEST), power, body.sub(power, 1.0))
+    return body.with_sign_of(x, body.log_end(body.log_edges(u, k), f))
 
 
 WRITERS: dict[str, Callable[[Body, str], str]] = {
@@ -242,7 +253,7 @@ FUNCTIONS = tuple(WRITERS)
 
 
 def declarations(names: Iterable[str], width: int) -> set[str]:
-    """The `declare` lines that `definitions(names, width)` needs. A module may have each only once: hence a set to merge."""
+    """The `declare` lines that `definitions(names, width)` needs; a set, because a module may have each only once."""
     vector = f"<{width} x double>"
     return {f"declare {vector} @{muladd_name(width)}({vector}, {vector}, {vector})"} if set(names) else set()
 
@@ -250,7 +261,7 @@ def declarations(names: Iterable[str], width: int) -> set[str]:
 def definitions(names: Iterable[str], width: int) -> str:
     """LLVM IR of the functions `<width x double> @tgc_NAME(<width x double> %x)`, without the `declare` lines.
 
-    They are `internal` and `alwaysinline`: after inlining nothing is left of them but their instructions in the caller's loop.
+    They are `internal` and `alwaysinline`: inlining leaves nothing of them but their instructions in the caller's loop.
 
     Raises ValueError for a name that is not in FUNCTIONS.
     """
