@@ -102,6 +102,14 @@ def test_what_is_cheap_is_computed_where_it_is_needed() -> None:
     assert set(kept(kernels)) == {"sum", "square", "multiply", "subtract"}
 
 
+def test_what_is_also_read_in_another_order_does_not_wait() -> None:
+    """One reader would allow it to be computed in the last pass, the transpose does not."""
+    x, = inputs((3, 3))
+    e = np.exp(x)
+    first = kernels_of((e * x.max() + 1.0).sum() + (e.T * 2.0).sum()).kernels[0]
+    assert isinstance(first, Loop) and e in set(first.nodes) and first.stores[0][0] is e
+
+
 def test_copies() -> None:
     """What lies in memory in another order is copied; zeros are filled in before something is put into them."""
     x, y = inputs((3, 4), (2, 4))

@@ -44,7 +44,7 @@ def problem(axis: str, size: int) -> tuple[Any, Any, Any]:
 
 
 def measure(axis: str, size: int, engine: str) -> dict[str, float]:
-    """One point, in this process: seconds per step and to compile; bytes of arrays at the peak and when all is bound."""
+    """One point, in this process: seconds per step and to compile; bytes of arrays at the peak."""
     from tinygrad_course import fit
     from tinygrad_course.compiler.step import NativeStep, Step
     from tinygrad_course.optim import GradientDescent
@@ -96,7 +96,8 @@ def main() -> None:
                     continue
                 point = json.loads(done.stdout)
                 results.setdefault(axis, {}).setdefault(engine, {})[str(size)] = point
-                print(f"{axis} {size:>7}, {engine:<7}" + "  ".join(f"{key} {value:.4g}" for key, value in point.items()))
+                print(f"{axis} {size:>7}, {engine:<7}",
+                      "  ".join(f"{key} {value:.4g}" for key, value in point.items()), flush=True)
     (folder / "growth.json").write_text(json.dumps(results, indent=1))
     draw(results, folder)
 
@@ -105,17 +106,19 @@ def draw(results: dict[str, Any], folder: Path) -> None:
     from matplotlib.figure import Figure
     figure = Figure(figsize=(11, 8), layout="constrained")
     plots = figure.subplots(3, 3, sharex="col")
-    quantities = {"step": ("seconds per step", 1.0), "memory": ("MB of arrays", 1e-6), "compile": ("seconds to compile", 1.0)}
+    quantities = {"step": ("seconds per step", 1.0), "memory": ("MB of arrays", 1e-6),
+                  "compile": ("seconds to compile", 1.0)}
     colors = {"eager": "#888888", "numpy": "#3b6fb6", "native": "#c8502d"}
     for column, axis in enumerate(SIZES):
         for row, (key, (label, scale)) in enumerate(quantities.items()):
             plot = plots[row, column]
             for engine, color in colors.items():
-                points = [(int(size), point[key] * scale) for size, point in results.get(axis, {}).get(engine, {}).items()
-                          if key in point]
+                found = results.get(axis, {}).get(engine, {})
+                points = [(int(size), point[key] * scale) for size, point in found.items() if key in point]
                 if points:
                     plot.loglog(*zip(*points), "o-", color=color, markersize=4)
-                    plot.annotate(engine, points[-1], xytext=(5, 0), textcoords="offset points", color=color, va="center")
+                    plot.annotate(engine, points[-1], xytext=(5, 0), textcoords="offset points", color=color,
+                                  va="center")
             plot.set_xlim(70, 600_000)
             plot.spines[["top", "right"]].set_visible(False)
             if column == 0:

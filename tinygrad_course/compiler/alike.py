@@ -8,7 +8,7 @@ from tinygrad_course.compiler.kernels import REDUCTIONS, Access, Kernel, Kernels
 
 
 class Signature:
-    """key: equal for kernels that are the same code. roots: the arrays of this one, in an order that goes with the key."""
+    """key: equal for kernels that are the same code.  roots: the arrays of this one, in an order that goes with it."""
 
     def __init__(self, kernel: Kernel, kernels: Kernels, in_place: bool):
         self.roots: dict[Node, int] = {}
@@ -31,7 +31,7 @@ class Signature:
         place = {node: i for i, node in enumerate(loop.nodes)}
         rows: list[Any] = []
         for node in loop.nodes:
-            inputs = []
+            inputs: list[tuple[Any, ...]] = []
             for x in node.inputs:
                 if x.op == "constant" and not x.ndim:
                     inputs.append(("constant", repr(x.value), x.dtype.str))

@@ -255,13 +255,13 @@ def dot(a: Any, b: Any) -> Node:
 
 
 def transpose(a: Any, axes: Any = None) -> Node:
-    a = as_node(a)
-    order = tuple(range(a.ndim))[::-1] if axes is None else normalize_axis_tuple(axes, a.ndim)
-    if len(order) != a.ndim:
+    x = as_node(a)
+    order: tuple[int, ...] = tuple(range(x.ndim))[::-1] if axes is None else normalize_axis_tuple(axes, x.ndim)
+    if len(order) != x.ndim:
         raise ValueError("axes don't match array")
-    if order == tuple(range(a.ndim)):
-        return a
-    return Node("transpose", [a], tuple(a.shape[i] for i in order), a.dtype, {"axes": order})
+    if order == tuple(range(x.ndim)):
+        return x
+    return Node("transpose", [x], tuple(x.shape[i] for i in order), x.dtype, {"axes": order})
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Node:

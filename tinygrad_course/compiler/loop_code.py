@@ -161,16 +161,17 @@ class Writer(Emitter):
         op, w = node.op, self.width
         if op == "where":
             condition = self.value(node.inputs[0], bool)
-            x, y = (self.value(z, node.dtype) for z in node.inputs[1:])
+            yes, no = (self.value(z, node.dtype) for z in node.inputs[1:])
             kind = self.vector_of(node.dtype)
-            return self.new(f"select <{w} x i1> {condition}, {kind} {x}, {kind} {y}")
+            return self.new(f"select <{w} x i1> {condition}, {kind} {yes}, {kind} {no}")
         if op == "astype":
             found = self.value(node.inputs[0], node.dtype)
             whole = node.dtype.kind == "i" and node.inputs[0].dtype.kind == "f"
             return self.intrinsic("trunc", "double", found) if whole else found
         if op in LOGIC or op in NOT:
             x = [self.value(z, bool) for z in node.inputs]
-            return self.new(f"{LOGIC.get(op, 'xor')} <{w} x i1> {x[0]}, {x[1] if len(x) > 1 else self.constant(1, 'i1')}")
+            other = x[1] if len(x) > 1 else self.constant(1, "i1")
+            return self.new(f"{LOGIC.get(op, 'xor')} <{w} x i1> {x[0]}, {other}")
         asked = op in COMPARISONS or op in ("isfinite", "isnan", "isinf")
         dtype = np.result_type(*(x.dtype for x in node.inputs)) if asked else node.dtype
         kind = in_register(dtype)
@@ -327,8 +328,10 @@ class Writer(Emitter):
         self.values_at(len(self.sizes), indices, lanes)
         for value, target in self.stores:
             dtype = target.root.dtype
-            vector = self.converted(self.values[value], in_register(value.root.dtype), in_register(dtype)) if isinstance(
-                value, Access) else self.value(value, dtype)
+            if isinstance(value, Access):
+                vector = self.converted(self.values[value], in_register(value.root.dtype), in_register(dtype))
+            else:
+                vector = self.value(value, dtype)
             self.store(vector, target, dtype, indices, lanes)
         for node in self.results:
             self.accumulate(node, indices, lanes, part, self.width if new is None else new)

@@ -19,7 +19,8 @@ from tinygrad_course.compiler.program import Program
 # The loop over the steps: fill in where the columns of the batch are listed, call each kernel with its addresses,
 # note the cost, and stop where it is no finite number.
 DRIVER = """
-define i64 @tgc_run(i64 %n, ptr %table, i64 %kernels, ptr %cost, ptr %costs, ptr %order, i64 %batch, ptr %cell) nounwind {
+define i64 @tgc_run(i64 %n, ptr %table, i64 %kernels, ptr %cost, ptr %costs,
+                    ptr %order, i64 %batch, ptr %cell) nounwind {
 entry:
   %end = getelementptr {ptr, ptr}, ptr %table, i64 %kernels
   br label %step
@@ -243,12 +244,13 @@ class Native:
         address |= {y: address[x] for y, x in self.targets.items()}
         address |= {self.sources[x]: a.ctypes.data for x, a in self.data.items()}
         address[self.cell] = columns.ctypes.data
-        rows, flat = [], []
+        rows: list[tuple[int, int]] = []
+        flat: list[int] = []
         for bound in self.bound:
             rows.append((self.machine.address(bound.name), len(flat)))
             for node in bound.arguments:
                 if node.op == "constant" and node not in address:
-                    array = np.ascontiguousarray(node.value, dtype=MEMORY[in_memory(node.dtype)])
+                    array: Any = np.ascontiguousarray(node.value, dtype=MEMORY[in_memory(node.dtype)])
                     keep.append(array)
                     address[node] = array.ctypes.data
                 flat.append(address[node])
@@ -261,8 +263,8 @@ class Native:
         self._keep = [*keep, arguments, table]
         self._table = table
         self._cell = columns.ctypes.data
-        kind = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64] + [ctypes.c_void_p] * 3
-                                + [ctypes.c_int64, ctypes.c_void_p])
+        number, pointer = ctypes.c_int64, ctypes.c_void_p
+        kind = ctypes.CFUNCTYPE(number, number, pointer, number, pointer, pointer, pointer, number, pointer)
         self._run = kind(self.machine.address("tgc_run"))
 
     def run(self, n: int, order: Any = None) -> Any:

@@ -16,6 +16,7 @@ from tinygrad_course.compiler.graph import Node
 from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
 from tinygrad_course.compiler.program import Program
 
+DOCSTRING = "One step for each element of costs, which receives the cost before it; all arrays change in place."
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
@@ -211,12 +212,13 @@ class Writer:
         used = {*self.program.nodes, *self.program.updates}
         arguments = {self.names[x]: x for x in self.program.slots if x in used}
         batches = self.batches()
-        parameters = ", ".join([*arguments, *self.constants, *(["data_X", "data_Y", "order"] if batches else []), "costs"])
+        more = ["data_X", "data_Y", "order"] if batches else []
+        parameters = ", ".join([*arguments, *self.constants, *more, "costs"])
         text = "\n".join([
             f'"""{title}"""', "import numpy as np", "",
             *(f"{name} = {value!r}" for name, value in self.sizes.items() if self._is_used(name, body)), "", "",
             f"def train({parameters}):",
-            '    """One step for each element of costs, which receives the cost before it; all arrays change in place."""',
+            f'    """{DOCSTRING}"""',
             *(f"    {line}" for line in self.arrays()), "",
             "    for i in range(len(costs)):", *(f"        {line}" for line in batches + body), ""])
         return Source(text, arguments, self.constants, self.memory)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.graph import Node, concatenate, product, reshape, transpose, where
+from tinygrad_course.compiler.graph import Node, concatenate, elementwise, product, reshape, transpose, where
 from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of, with_cost
 
@@ -134,7 +134,7 @@ def relu_derivatives_from_activations(program: Program) -> Program:
         if node.op == "maximum" and is_number(node.inputs[1], 0):
             active[node.inputs[0]] = node
         if node.op == "greater" and is_number(node.inputs[1], 0) and node.inputs[0] in active:
-            return np.greater(active[node.inputs[0]], node.inputs[1])  # type: ignore[no-any-return]
+            return elementwise(np.greater, active[node.inputs[0]], node.inputs[1])
         return node
     return rewritten(program, rule)
 
@@ -146,7 +146,7 @@ def cost_kept(program: Program) -> Program:
         looked_at = looked_at.inputs[0]
     if looked_at not in program.updates:
         return program
-    return with_cost(program, np.positive(program.cost))
+    return with_cost(program, elementwise(np.positive, program.cost))
 
 
 def sigmoid_fused_with_cross_entropy(program: Program) -> Program:

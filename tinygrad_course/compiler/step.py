@@ -45,7 +45,8 @@ def _columns_like(array: Any, m: int) -> Any:
 class Step:
     """One training step of a model as a program of its own.
 
-    X, Y: the data.  batch_size: how many of its columns make one step; by default all.  iterations: how many steps there will be, if known.
+    X, Y: the data.  batch_size: how many of its columns make one step; by default all.
+    iterations: how many steps there will be, if known.
 
     `run` makes steps on arrays of this object; `load` takes them from the model and the optimiser, `store` gives them
     back. `source` is the step as NumPy code. Raises Untraceable where the model cannot be compiled.
@@ -152,7 +153,7 @@ class Step:
     @property
     def nbytes(self) -> int:
         """The memory of all arrays that steps work on, the data themselves left out."""
-        own = sum(value.nbytes for x, value in self.values.items() if self.program.slots[x][0] != "data")
+        own: int = sum(value.nbytes for x, value in self.values.items() if self.program.slots[x][0] != "data")
         return own + self.working_memory()
 
     def working_memory(self) -> int: return int(self.written().memory.nbytes)
