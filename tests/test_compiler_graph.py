@@ -271,4 +271,5 @@ def test_nodes_are_arrays_to_the_rest_of_the_package() -> None:
     X.setflags(write=False)
     assert X.flags.writeable and X.base is None and X.copy() is X and np.copy(X) is X
     assert repr(X * 2) == "<multiply  (3, 3) float64>" and len({X, X * 2, X}) == 2 and len(X) == 3
+    assert [(X ** power).op for power in (2, 0.5, -1, 3)] == ["square", "sqrt", "reciprocal", "power"]
     assert not hasattr(X, "__array_interface__") and not hasattr(X, "__cuda_array_interface__")

@@ -201,6 +201,24 @@ def test_a_chain_needs_one_buffer() -> None:
     assert [x for x in memory.kept.values() if isinstance(x, Node)] == [W, V] and memory.copied == []
 
 
+def test_a_chain_of_products_needs_two_buffers() -> None:
+    x = Q
+    for _ in range(50):
+        x = x @ Q
+    assert [shape for shape, _ in planned(program(x.sum(), {})).buffers] == [(4, 4), (4, 4), (1, 1)]
+
+
+def test_a_view_keeps_alive_what_it_looks_at() -> None:
+    y = W + 1.0
+    turned = y.T
+    first = turned * 2.0
+    changed = y * 3.0  # must not take the place of y
+    before = program((first * turned + changed.T).sum(), {})
+    before.nodes = ordered([before.cost], start=[first, changed])
+    check_plan(before, planned(before))
+    check_run(before, starting())
+
+
 def test_what_is_a_view() -> None:
     y = W + 1
     views = [W.T, y.T, y.reshape(12), y.reshape(12).reshape(2, 6), W[1:], W[:, None], W[..., 0],

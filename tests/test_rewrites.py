@@ -132,7 +132,8 @@ def test_common_expressions_are_computed_once() -> None:
                  W[..., np.array([0, 1, 2, 3])] * 1, W[..., np.array([3, 1, 2, 0])] * 1, W.sum(axis=0),
                  W.max(axis=0), W.max(axis=0, initial=1.0), np.where(W > 0, W, 1.0), W * NAN,
                  W * np.ones((3, 1)), W * np.full((3, 1), 2.0), W * np.arange(12.0).reshape(3, 4),
-                 W * np.arange(12.0).reshape(3, 4) ** 2, W * np.ones((3, 4), np.float32), W * True]
+                 W * np.arange(12.0).reshape(3, 4) ** 2, W * np.ones((3, 4), np.float32), W * True,
+                 W * (p * 0.0), W * (p * -0.0), W * (p * 1), W * (p * 1.0)]
     before = program(np.concatenate([x.reshape(-1) for x in different]))
     check(rewrites.shared, before, ops_of(before))
 

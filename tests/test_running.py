@@ -456,16 +456,37 @@ def test_what_the_cost_reads_on_the_model_may_change(monkeypatch: pytest.MonkeyP
             found = trained("auto", lambda: Untraceable(penalised), act=spoil, iterations=iterations)
         assert_like(found, trained("eager", lambda: Untraceable(penalised), act=spoil, iterations=iterations))
 
+    def spoil_all(out: Outcome, i: int) -> None:
+        if i == 30:
+            out.model.of = lambda p: np.sqrt(p) if p.item() > 0 else np.log(p)  # type: ignore[attr-defined]
+            out.optimizer.learning_rate = 1e9
 
-def test_a_callback_that_only_reads_does_not_cost_a_new_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = lambda: optim.GradientDescent(1e-3)  # noqa: E731
+    with pytest.warns(EagerWarning, match="Of is not compiled"):
+        found = trained("auto", lambda: Of(3.0, np.square), act=spoil_all, optimizer=slow)
+    expected = trained("eager", lambda: Of(3.0, np.square), act=spoil_all, optimizer=slow)
+    assert "the cost became nan in iteration 31: the parameters after 30 updates" in expected.error
+    assert_like(found, expected)
+
+
+def test_a_callback_that_only_reads_does_not_cost_a_new_compilation(monkeypatch: pytest.MonkeyPatch,
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
     traced = []
     original = running.STEPS["numpy"].__init__
     monkeypatch.setattr(running.STEPS["numpy"], "__init__",
                         lambda self, *given: (traced.append(1), original(self, *given))[1])
-    both("numpy", lambda: TwoLayerNetwork(2, 4, 1), act=looks)
+    both("numpy", lambda: TwoLayerNetwork(2, 4, 1), act=looks, print_cost=15)
     assert len(traced) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and lines[:4] == lines[4:]  # also in iterations that have a callback, once
     both("numpy", lambda: TwoLayerNetwork(2, 4, 1), act=clips)
     assert len(traced) > 2
+
+
+@every_engine
+def test_a_callback_writes_to_a_parameter_that_the_cost_does_not_use(engine: str) -> None:
+    found: Any = both(engine, Odd, act=at_20(lambda model, optimizer: model.unused.data.fill(7)))
+    assert found.model.unused.numpy().tolist() == [7, 7, 7]
 
 
 @every_engine
@@ -564,11 +585,11 @@ for n_x, m, optimizer, batch_size in (
     Y = (X[:1] > 0) * 1.0
     models, sent = [TwoLayerNetwork(n_x, 4, 1), TwoLayerNetwork(n_x, 4, 1)], []
     settings = dict(batch_size=batch_size, engine=engine, record_every=1000)
-    fit(TwoLayerNetwork(n_x, 4, 1), X, Y, iterations=1, optimizer=optimizer(0.001), **settings)  # compiled now
+    fit(TwoLayerNetwork(n_x, 4, 1), X, Y, iterations=200, optimizer=optimizer(0.001), **settings)  # compiled now
     def interrupt():
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
-    timer = threading.Timer(0.4, interrupt)
+    timer = threading.Timer(0.8, interrupt)
     timer.start()
     history = fit(models[0], X, Y, iterations=10 ** 9, optimizer=optimizer(0.001), **settings)
     late = time.perf_counter() - sent[0]
@@ -758,7 +779,7 @@ def images() -> data.Dataset:
     return data.load_images() if "TGC_DATA" in os.environ else data.stand_in()
 
 
-@pytest.mark.parametrize("name, iterations", [("logistic", 150), ("two-layer", 60), ("four-layer", 40)])
+@pytest.mark.parametrize("name, iterations", [("logistic", 300), ("two-layer", 200), ("four-layer", 100)])
 def test_the_courses_models(name: str, iterations: int, images: data.Dataset) -> None:
     """The beginning, as eager training takes long; with the course's images the whole training, or 300 iterations."""
     exercise = EXERCISES[name]

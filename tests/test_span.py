@@ -195,6 +195,8 @@ NOT: dict[str, tuple[Make, Callable[[], optim.Optimizer], Any]] = {
     "Adam": (MODELS["two layers"][0], lambda: optim.Adam(0.01), X),
     "clipping by the norm": (MODELS["two layers"][0], lambda: Clipping(0.5), X),
     "an L2 penalty": (penalised, OPTIMISERS["gradient descent"], X),
+    "a penalty without a gradient": (lambda: Layer(lambda W, V, b, X: W @ X + b, 2, penalty=lambda W: np.square(
+        W.detach()).sum()), OPTIMISERS["gradient descent"], X),
     "W itself elsewhere": (lambda: Layer(lambda W, V, b, X: W @ X + b + np.tanh(W).sum(axis=1, keepdims=True), 2),
                            OPTIMISERS["gradient descent"], X),
     "with two kinds of data": (lambda: Layer(lambda W, V, b, X: W @ X + W @ np.square(X) + b, 2),

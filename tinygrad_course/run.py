@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
-from tinygrad_course.tensor import Tensor, as_tensor
+from tinygrad_course.tensor import Tensor, as_tensor, plain
 
 
 @dataclass
@@ -160,3 +160,34 @@ def train_eagerly(run: Run, before: list[Any] | None = None) -> None:
 def put_back(parameters: list[Tensor], arrays: list[Any]) -> None:
     for parameter, data in zip(parameters, arrays):
         parameter._data = data
+
+
+def check_data(X: Any, Y: Any, binary: bool, dtype: Any) -> tuple[Any, Any]:
+    """Data and labels as arrays of the parameters' dtype; InputError for what cannot be trained on."""
+    arrays = []
+    for name, values in (("X", X), ("Y", Y)):
+        try:
+            array = np.asarray(plain(values))
+        except ValueError as error:
+            raise InputError(f"{name} cannot be used as numbers: {error}") from None
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"{name} cannot be used as numbers: its dtype is {array.dtype}")
+        array = array if array.dtype == dtype else array.astype(dtype)
+        if array.ndim < 2:
+            raise InputError(f"{name} has shape {array.shape}; one example per column is expected, (n, m)."
+                             f" Did you mean {name}.reshape(1, -1)?")
+        if array.size == 0:
+            raise InputError(f"{name} is empty, its shape is {array.shape}")
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise InputError(f"{name} holds {array[where]} at {where}; training needs finite numbers")
+        arrays.append(array)
+    X, Y = arrays
+    if X.shape[-1] != Y.shape[-1]:
+        turned = " Examples are columns here; did you mean X.T?" if X.shape[0] == Y.shape[-1] else ""
+        turned = turned or (" Did you mean Y.T?" if X.shape[-1] == Y.shape[0] else "")
+        raise InputError(f"X {X.shape} has {X.shape[-1]} examples but Y {Y.shape} has {Y.shape[-1]}.{turned}")
+    if binary and not np.isin(Y, (0, 1)).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isin(Y, (0, 1)))[0])
+        raise InputError(f"Y holds {Y[where]:g} at {where}; the labels must be 0 or 1")
+    return X, Y

@@ -16,6 +16,7 @@ from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import GradientDescent, Optimizer
+from tinygrad_course.run import check_data
 
 __all__ = ["NativeStep", "Step", "Untraceable", "compile_step"]
 
@@ -29,8 +30,6 @@ def compile_step(model: Module, X: Any, Y: Any, *, learning_rate: float | None =
     `step.run(n)` makes n steps and gives the cost before each; `step.store()` hands the model what came of them.
     Raises InputError for what cannot be used or compiled, and says why.
     """
-    from tinygrad_course.training import check_data
-
     steps = {"numpy": Step, "native": NativeStep}
     if engine not in steps:
         raise InputError(f"there is no compiled engine {engine!r}; there are {', '.join(steps)}")

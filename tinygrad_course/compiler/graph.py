@@ -28,9 +28,10 @@ class Node(NDArrayOperatorsMixin):
 
     op: the name of a NumPy function, "input" or "constant"; inputs: the Nodes that it is applied to; params: its
     parameters. value: that of a constant. weak: a Python number, which takes the dtype of the arrays that it meets.
+    name: how the course calls it; note: the equation that goes with it.
     """
 
-    __slots__ = ("op", "inputs", "params", "shape", "dtype", "value", "weak", "name")
+    __slots__ = ("op", "inputs", "params", "shape", "dtype", "value", "weak", "name", "note")
     flags = SimpleNamespace(writeable=True)
     base = None
     __hash__ = object.__hash__  # the mixin defines ==, as an operation
@@ -45,6 +46,7 @@ class Node(NDArrayOperatorsMixin):
         self.value = value
         self.weak = weak
         self.name = name
+        self.note: str | None = None
 
     @property
     def ndim(self) -> int: return len(self.shape)
@@ -59,7 +61,9 @@ class Node(NDArrayOperatorsMixin):
         return f"<{self.op} {self.name or ''} {self.shape} {self.dtype}>"
 
     def with_inputs(self, inputs: Sequence[Node]) -> Node:
-        return Node(self.op, inputs, self.shape, self.dtype, self.params, self.value, self.weak, self.name)
+        node = Node(self.op, inputs, self.shape, self.dtype, self.params, self.value, self.weak, self.name)
+        node.note = self.note
+        return node
 
     # ------------------------------------------------------------------------------------- what an array can do
 
@@ -151,10 +155,23 @@ def inputs_named(name: str, shape: Shape, dtype: Any, weak: bool = False) -> Nod
     return Node("input", [], shape, dtype, name=name, weak=weak)
 
 
+class NamedNumber(float):
+    """A Python number that is called by its name in the source, such as the learning rate."""
+
+    def __new__(cls, value: float, name: str) -> NamedNumber:
+        number = super().__new__(cls, value)
+        number.name = name
+        return number
+
+    name: str
+
+
 def as_node(x: Any) -> Node:
     """A Node for an array or number among the arguments."""
     if isinstance(x, Node):
         return x
+    if isinstance(x, NamedNumber):
+        return Node("constant", [], (), np.float64, value=float(x), weak=True, name=x.name)
     if type(x) in (bool, int, float):
         return Node("constant", [], (), np.float64 if type(x) is float else np.int64, value=x, weak=True)
     x = np.asarray(x)
@@ -184,7 +201,7 @@ def elementwise(ufunc: Any, *inputs: Any) -> Node:
 def converted(x: Node, dtype: Any) -> Node:
     """A Python number as an array of a dtype."""
     if x.op == "constant":
-        return Node("constant", [], (), dtype, value=np.asarray(x.value, dtype=dtype))
+        return Node("constant", [], (), dtype, value=np.asarray(x.value, dtype=dtype), name=x.name)
     return Node("astype", [x], (), dtype)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_course.compiler.graph import Node
 from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
-from tinygrad_course.compiler.program import Program
+from tinygrad_course.compiler.program import Program, ordered
 
 DOCSTRING = "One step for each element of costs, which receives the cost before it; all arrays change in place."
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
@@ -40,10 +40,10 @@ class Writer:
         self.names: dict[Node, str] = {}
         self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", *sizes}
         self.constants: dict[str, Any] = {}
-        self.named = {repr(value): name for name, value in sizes.items() if value != 1}  # 1 is everywhere
-        if sizes.get("m", 1) != 1:
-            self.named.setdefault(repr(1 / sizes["m"]), "1 / m")
-        self.used: set[str] = set()
+        self.parts: dict[Node, str] = {}
+        self.named: dict[str, str] = {}
+        if (m := sizes.get("m", 1)) != 1:  # 1 is everywhere
+            self.named = {repr(m): "m", repr(float(m)): "m", repr(1 / m): "1 / m"}
 
     # ----------------------------------------------------------------------------------------------- names
 
@@ -94,17 +94,15 @@ class Writer:
 
     def number(self, value: Any) -> str:
         text = repr(value.item() if isinstance(value, (np.ndarray, np.generic)) else value)
-        name = self.named.get(text)
-        if name is not None:
-            self.used.add(name)
-            return name
+        if text in self.named:
+            return self.named[text]
         return text if re.fullmatch(r"-?[\d.e+-]+|True|False", text) else f'float("{text}")'
 
     def __call__(self, node: Node) -> str:
         """How a Node is called where it is used."""
         if node.op == "constant":
             if np.ndim(node.value) == 0:
-                return self.number(node.value)
+                return node.name if node.name in self.sizes else self.number(node.value)
             if node not in self.names:
                 self.names[node] = self.identifier("C")
                 self.constants[self.names[node]] = node.value
@@ -196,12 +194,16 @@ class Writer:
     def source(self, title: str) -> Source:
         self.name_everything()
         body: list[str] = []
+        part = ""
         for node in self.program.nodes:
             if node.op in ("input", "constant") or node.weak or is_view(node):
                 continue
+            if self.part_of(node) != part:
+                part = self.part_of(node)
+                body.append(f"# {part}")
             lines = self.statements(node)
-            if node.params.get("note"):
-                lines[-1] = f"{lines[-1]:<44}  # {node.params['note']}"
+            if node.note:
+                lines[-1] = f"{lines[-1]:<39} # {node.note}"
             body += lines
         body.append(f"costs[i] = {self(self.program.cost)}" + (".item()" if self.program.cost.shape else ""))
         body += self.copies()
@@ -240,6 +242,17 @@ class Writer:
             return []
         names = {slot[1]: self.names[x] for x, slot in self.program.slots.items() if slot[0] == "data"}
         return [f"np.take(data_{key}.T, order[i], axis=0, out={name}.T, mode=\"clip\")" for key, name in names.items()]
+
+    def part_of(self, node: Node) -> str:
+        """Whether a step is needed for the cost or named by the forward pass, leads to a gradient, or comes after."""
+        if not self.parts:
+            named = [x for x in self.program.nodes if x.note]
+            last = [g for w, g in self.program.gradients.items()] or [x for x in self.program.nodes if x.name]
+            for x in ordered(last):
+                self.parts[x] = "backward pass"
+            for x in ordered([self.program.cost, *named]):
+                self.parts[x] = "forward pass"
+        return self.parts.get(node, "update")
 
     def _is_used(self, name: str, body: Iterable[str]) -> bool:
         return any(re.search(rf"\b{name}\b", line) for line in body)

@@ -81,7 +81,7 @@ def _is_neutral(number: Node, node: Node) -> bool:
 
 def _named(node: Node, like: Node) -> Node:
     if node.name is None:
-        node.name = like.name
+        node.name, node.note = like.name, like.note
     return node
 
 
@@ -104,7 +104,8 @@ def _key(node: Node) -> tuple[Any, ...]:
         value = repr(value)  # as -0.0 is equal to 0.0
     params = repr(node.params) if not any(isinstance(i, np.ndarray) for i in node.params.get("index", ())) else \
         tuple(id(i) if isinstance(i, np.ndarray) else repr(i) for i in node.params["index"])
-    return node.op, tuple(map(id, node.inputs)), params, value, node.dtype, node.shape, node.weak
+    return node.op, tuple(map(id, node.inputs)), params, value, node.dtype, node.shape, node.weak, \
+        node.name if node.op == "constant" else None
 
 
 def transposes_absorbed(program: Program) -> Program:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.autodiff import gradients
-from tinygrad_course.compiler.graph import Node, Untraceable, as_node, inputs_named
+from tinygrad_course.autodiff import gradients, topological_order
+from tinygrad_course.compiler.graph import NamedNumber, Node, Untraceable, as_node, inputs_named
 from tinygrad_course.compiler.program import Program, Slot, ordered
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
@@ -43,8 +43,7 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
         raise Untraceable(f"{type(optimizer).__name__} has a step of its own")
     with _side_effects_noticed(model, "computing the cost changes attributes of the model"), \
             _random_numbers_noticed(), _in_place_of(parameters, inputs):
-        J = cost_of(unrecorded(data[0]), unrecorded(data[1]))
-        again = cost_of(unrecorded(data[0]), unrecorded(data[1]))
+        J, again = (cost_of(unrecorded(data[0], "X"), unrecorded(data[1], "Y")) for _ in range(2))
     if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, Node):
         raise Untraceable("the cost is no single number that depends on the parameters")
     if _description(J._data) != _description(again._data):
@@ -54,7 +53,8 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     with _in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
         total = gradients(J, np.full(J.shape, 1, J.dtype), parameters)
     rule = f"{type(optimizer).__name__}.update"
-    with _side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"), _random_numbers_noticed():
+    with _named_learning_rate(optimizer), _random_numbers_noticed(), \
+            _side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"):
         updates: dict[Node, Node] = {}
         results: dict[Slot, Node] = {}
         for i, (parameter, w) in enumerate(zip(parameters, inputs)):
@@ -76,7 +76,8 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     grads = {w: as_node(total[p]) for p, w in zip(parameters, inputs) if p in total}
     cost = J._data
     # Forward pass, then the gradients from the last layer to the first, as the backward pass computes them.
-    nodes = ordered([cost, *updates.values()], start=[cost, *reversed(grads.values())])
+    forward = [tensor._data for tensor in reversed(topological_order(J))]
+    nodes = ordered([cost, *updates.values()], start=[*forward, *reversed(grads.values())])
     return Program(nodes, cost, updates, slots, results, grads, batches)
 
 
@@ -100,9 +101,33 @@ def _name_steps(J: Tensor, total: dict[Tensor, Any], names: dict[Tensor, str]) -
     for tensor, name in called.items():
         if tensor.op is not None and tensor._data.op not in ("input", "constant"):
             tensor._data.name = name
+            tensor._data.note = f"{name} = {_equation(tensor, called)}"
         g = total.get(tensor)
         if isinstance(g, Node) and g.op not in ("input", "constant") and g.name is None and tensor is not J:
             g.name = f"d{name}"
+
+
+def _equation(tensor: Tensor, called: dict[Tensor, str], inner: bool = False) -> str:
+    """How a step is computed from those that have names."""
+    assert tensor.op is not None
+    parents = [called.get(x) or x.name or (_equation(x, called, inner=True) if x.op is not None else
+               f"{x.item():g}" if x.size == 1 and isinstance(x._data, np.ndarray) else "C") for x in tensor.parents]
+    text = tensor.op.notation.format(*parents, **tensor.params)
+    return f"({text})" if inner and tensor.op.notation.startswith("{0} ") and tensor.op.name != "matmul" else text
+
+
+@contextmanager
+def _named_learning_rate(optimizer: Optimizer) -> Iterator[None]:
+    """Inside, the learning rate has a name that the source can use."""
+    rate = vars(optimizer).get("learning_rate")
+    if type(rate) is not float:
+        yield
+        return
+    optimizer.learning_rate = NamedNumber(rate, "learning_rate")
+    try:
+        yield
+    finally:
+        optimizer.learning_rate = rate
 
 
 @contextmanager
