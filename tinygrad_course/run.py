@@ -121,18 +121,25 @@ class Run:
                                history)
 
 
+def named(X: Any, Y: Any) -> tuple[Tensor, Tensor]:
+    """The data as Tensors that messages call X and Y."""
+    X, Y = as_tensor(X), as_tensor(Y)
+    X.name, Y.name = "X", "Y"
+    return X, Y
+
+
 def train_eagerly(run: Run, before: list[Any] | None = None) -> None:
     """Every iteration records its graph, runs back through it and updates the parameters.
 
     before: what the parameters were before the last update, where another engine has made some.
     """
     parameters, optimizer, history = run.parameters, run.optimizer, run.history
-    X, Y = as_tensor(run.X), as_tensor(run.Y)
+    X, Y = named(run.X, run.Y)
     before = before or [parameter._data for parameter in parameters]
     for i in range(history.iterations, run.iterations):
         for parameter in parameters:
             parameter.grad = None
-        J = run.cost_of(X, Y) if run.batches.whole else run.cost_of(*map(as_tensor, run.data(i)))
+        J = run.cost_of(X, Y) if run.batches.whole else run.cost_of(*named(*run.data(i)))
         value = J.item()
         if not np.isfinite(value):
             history.iterations = max(i - 1, 0)

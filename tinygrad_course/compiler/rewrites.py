@@ -152,6 +152,7 @@ def cost_kept(program: Program) -> Program:
 
 def sigmoid_fused_with_cross_entropy(program: Program) -> Program:
     """The cost has e^-|Z|, of which the sigmoid can be made as well: 1 / (1 + e) where Z > 0, else e / (1 + e)."""
+    program = replace(program, nodes=ordered(program.outputs()))  # the cost first, the sigmoid where it is needed
     found: dict[Node, Node] = {}
 
     def rule(node: Node) -> Node:

@@ -14,8 +14,7 @@ from tinygrad_course.compiler.graph import Untraceable
 from tinygrad_course.compiler.step import NativeStep, Step
 from tinygrad_course.compiler.tracing import attributes, changes
 from tinygrad_course.errors import InputError
-from tinygrad_course.run import Run, TrainingDiverged, put_back, train_eagerly
-from tinygrad_course.tensor import as_tensor
+from tinygrad_course.run import Run, TrainingDiverged, named, put_back, train_eagerly
 
 STEPS = {"numpy": Step, "native": NativeStep}
 FEW = 20  # iterations for which compiling does not pay
@@ -261,7 +260,7 @@ class Training:
         parameters = run.parameters
         for parameter in parameters:
             parameter.grad = None
-        J = run.cost_of(*map(as_tensor, run.data(i)))
+        J = run.cost_of(*named(*run.data(i)))
         cost = J.item()
         if not np.isfinite(cost):
             run.history.iterations = max(i - 1, 0)
