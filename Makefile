@@ -26,12 +26,13 @@ reproduce: $(VENV)/installed-all
 
 # All three run, so that one failure does not hide another. pytest is called by its own name, as
 # `python -m pytest` would import the sources here and not what is installed; mypy runs elsewhere for the same reason.
+# Tests use all cores, a file each; so one core is left to the BLAS of each, which otherwise wait for each other.
 test: $(VENV)/installed-test
 	@failed=; \
 	echo flake8; $(VENV)/bin/flake8 || failed="$$failed flake8"; \
 	echo mypy; (cd $(VENV) && bin/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache) \
 	    || failed="$$failed mypy"; \
-	echo pytest; $(VENV)/bin/pytest || failed="$$failed pytest"; \
+	echo pytest; OPENBLAS_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --dist loadfile || failed="$$failed pytest"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
 
 # A folder build/ left over from before would put files into the package that are deleted by now.

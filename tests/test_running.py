@@ -221,7 +221,7 @@ def test_parameters_are_the_users_own_afterwards(engine: str, wide: bool) -> Non
     ({"iterations": 8, "engine": "numpy", "batch_size": 7},
      "numpy: [0-9]+ operations in a step; traced again for batches of 1$"),
     ({"iterations": 7, "engine": "numpy", "batch_size": 7}, "numpy: [0-9]+ operations in a step$"),
-], ids=str)
+], ids=lambda x: re.sub(" at 0x.*?>", ">", str(x)))
 def test_what_ran_and_why(settings: dict[str, Any], expected: str) -> None:
     history = fit(PlanarClassifier(), X, Y, learning_rate=1, **settings)
     assert re.match(expected, history.engine), history.engine

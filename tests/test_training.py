@@ -1,6 +1,7 @@
 """fit, predict and accuracy: what training does, what it prints, what it refuses, and how it stops."""
 
 import gc
+import re
 import signal
 import subprocess
 import sys
@@ -296,7 +297,7 @@ def test_settings_that_are_no_whole_numbers(name: str, value: Any) -> None:
     ({"optimizer": "adam"}, "(?i)optimizer"),
     ({"optimizer": optim.Adam}, "(?i)optimizer"),
     ({"learning_rate": 1, "engine": "warp"}, "there is no engine 'warp'; there are auto, .*eager"),
-], ids=str)
+], ids=lambda x: re.sub(" at 0x.*?>", ">", str(x)))
 def test_other_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fit(PlanarClassifier(), X, Y, **{"iterations": 1} | settings)
