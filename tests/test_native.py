@@ -1,5 +1,6 @@
 """Whole training steps: as machine code and as NumPy code, against the eager engine, on random models."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,18 +136,21 @@ def assert_same(found: Any, expected: Any, tolerance: float) -> None:
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
 
 
-@pytest.mark.parametrize("group", range(6))
+NATIVE_EVERY = int(os.environ.get("TGC_NATIVE_EVERY", 4))  # LLVM takes a quarter of a second for each; 1 for all
+
+
+@pytest.mark.parametrize("group", range(10))
 def test_random_models(group: int) -> None:
-    """Costs and parameters after five steps, by all engines."""
-    for seed in range(group, 72, 6):
+    """Costs and parameters after five steps of 500 models, by the compiled engines."""
+    for seed in range(group, 500, 10):
         dtype = np.float64 if seed % 5 else np.float32
         optimiser = OPTIMISERS[(seed + seed // 6) % len(OPTIMISERS)]
         expected = trained(lambda: RandomModel(seed, dtype), optimiser, "eager")
         exact, near = (1e-13, 1e-11) if dtype == np.float64 else (1e-5, 1e-3)
         try:
-            assert_same(trained(lambda: RandomModel(seed, dtype), optimiser, "native"), expected, near)
-            if seed % 2:
-                assert_same(trained(lambda: RandomModel(seed, dtype), optimiser, "numpy"), expected, exact)
+            assert_same(trained(lambda: RandomModel(seed, dtype), optimiser, "numpy"), expected, exact)
+            if seed // 10 % NATIVE_EVERY == 0:
+                assert_same(trained(lambda: RandomModel(seed, dtype), optimiser, "native"), expected, near)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from None
 

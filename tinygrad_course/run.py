@@ -1,6 +1,7 @@
 """One training: what every engine needs to know, where it notes what happens, and the engine that compiles nothing."""
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ class History:
     """What happened in training.
 
     costs: the cost before the update of an iteration, for the recorded iterations, counted from 0.
-    iterations: how many updates were made; seconds: how long they took, compiling included.
+    iterations: how many updates were made; seconds: how long they took, compiling included, callbacks not.
     engine: what ran, and why: "native: ...", "numpy: ..." or "eager: ...".
     stopped: why training ended before its last iteration, or None.
     """
@@ -90,6 +91,7 @@ class Run:
     report: Callable[[int, float], None]
     interrupted: Sequence[int]
     history: History
+    elsewhere: float = 0.0  # seconds spent in the callback
 
     def is_recorded(self, iteration: int) -> bool:
         return iteration % self.record_every == 0
@@ -100,6 +102,15 @@ class Run:
             return self.X, self.Y
         columns = self.batches.columns(iteration)
         return self.X[..., columns], self.Y[..., columns]
+
+    def call_back(self, iteration: int, cost: float) -> None:
+        """What the user wants to see; the time that it takes is none of training."""
+        if self.callback is not None:
+            start = time.perf_counter()
+            try:
+                self.callback(iteration, self.model, cost)
+            finally:
+                self.elsewhere += time.perf_counter() - start
 
     def print(self, iteration: int, cost: float) -> None:
         if self.print_cost is not None and iteration % self.print_cost == 0:
@@ -148,8 +159,7 @@ def train_eagerly(run: Run, before: list[Any] | None = None) -> None:
         J.backward()
         if run.is_recorded(i):
             history.costs[i] = value
-            if run.callback is not None:
-                run.callback(i, run.model, value)
+            run.call_back(i, value)
         run.print(i, value)
         before = [parameter._data for parameter in parameters]
         optimizer.step(parameters)

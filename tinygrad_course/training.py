@@ -45,6 +45,11 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
     Ctrl-C ends training after the iteration at hand: the parameters and the history so far are kept, and
     `History.stopped` says so. A second Ctrl-C raises KeyboardInterrupt at once.
 
+    engine: "auto" picks the fastest: machine code, NumPy code or, where the model cannot be compiled or compiling does
+    not pay, eager training. "native", "numpy" and "eager" force one. `History.engine` says what ran and why. After
+    compiled training the parameters' `grad` is None. What the cost reads from outside of the model and its data is
+    taken to stay the same.
+
     Raises InputError for data, labels or settings that cannot be used, and TrainingDiverged where the cost becomes
     NaN or infinite; the model then has the parameters that gave the last finite cost.
     """
@@ -72,7 +77,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
                 from tinygrad_course.compiler.running import train
                 train(run, engine)
         finally:
-            history.seconds = time.perf_counter() - start
+            history.seconds = time.perf_counter() - start - run.elsewhere
     return history
 
 

@@ -70,30 +70,34 @@ class Gather(Emitter):
 
     def code(self) -> Code:
         *axes, m = self.node.shape
-        n = axes[0] if len(axes) == 1 else 0
         pointer = self.new(f"load ptr, ptr {self.address(Access(self.cell, 0, ()), [], 'ptr')}, align 8")
+        source, target = (Access(root, 0, (strides[-1], *strides[:-1]))
+                          for root, strides in ((self.source, self.strides), (self.node, self.own)))
 
-        def one(j: str) -> None:
+        def column_of(j: str) -> str:
             at = self.new(f"getelementptr i64, ptr {pointer}, i64 {j}")
-            column = self.new(f"load i64, ptr {at}, align 8")
-            source, target = (Access(root, 0, (strides[-1], *strides[:-1]))
-                              for root, strides in ((self.source, self.strides), (self.node, self.own)))
-            if n and 1 in (self.strides[0], n) and 1 in (self.own[0], n):
-                size = self.node.dtype.itemsize
-                kind = "double" if size == 8 else "float"
-                from_, to = self.address(source, [column], kind), self.address(target, [j], kind)
-                self.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-                self.put(f"call void @llvm.memcpy.p0.p0.i64(ptr align {size} {to}, ptr align {size} {from_}, "
-                         f"i64 {n * size}, i1 false)")
-                return
+            return self.new(f"load i64, ptr {at}, align 8")
 
-            def along(*indices: str) -> None:
-                if len(indices) < len(axes):
-                    return self.counted(axes[len(indices)], 1, lambda i: along(*indices, i))
-                self.store_one(self.load_one(source, self.node.dtype, [column, *indices]), target, self.node.dtype,
-                               [j, *indices])
-            along()
-        self.counted(m, 1, one)
+        def example(j: str) -> None:
+            """All numbers of one example, which lie side by side."""
+            size, kind = self.node.dtype.itemsize, in_memory(self.node.dtype)
+            from_, to = self.address(source, [column_of(j)], kind), self.address(target, [j], kind)
+            self.put(f"call void @llvm.memcpy.p0.p0.i64(ptr align {size} {to}, ptr align {size} {from_}, "
+                     f"i64 {axes[0] * size}, i1 false)")
+
+        def row(*indices: str) -> None:
+            """One number of all examples: a row of the data is short enough to stay in the cache."""
+            if len(indices) < len(axes):
+                return self.counted(axes[len(indices)], 1, lambda i: row(*indices, i))
+            self.counted(m, 1, lambda j: self.store_one(
+                self.load_one(source, self.node.dtype, [column_of(j), *indices]), target, self.node.dtype,
+                [j, *indices]))
+
+        if len(axes) == 1 and 1 in (self.strides[0], axes[0]) and 1 in (self.own[0], axes[0]):
+            self.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+            self.counted(m, 1, example)
+        else:
+            row()
         return self.finished()
 
 

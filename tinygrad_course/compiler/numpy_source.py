@@ -31,8 +31,13 @@ class Source:
 
 
 class Writer:
-    def __init__(self, program: Program, hoisted: list[Node], sizes: dict[str, float]):
-        """sizes: numbers that have a name, such as m and learning_rate."""
+    def __init__(self, program: Program, hoisted: list[Node], sizes: dict[str, float],
+                 layouts: dict[str, str] | None = None):
+        """sizes: numbers that have a name, such as m and learning_rate.
+
+        layouts: for mini-batches, whether X and Y lie in memory by "rows" or by "columns"; np.take copies others whole.
+        """
+        self.layouts = layouts or {}
         self.program = program
         self.hoisted = hoisted
         self.sizes = sizes
@@ -240,8 +245,14 @@ class Writer:
         """Filling X and Y with the examples of the i-th batch, whose columns are order[i]."""
         if not self.program.batches:
             return []
-        names = {slot[1]: self.names[x] for x, slot in self.program.slots.items() if slot[0] == "data"}
-        return [f"np.take(data_{key}.T, order[i], axis=0, out={name}.T, mode=\"clip\")" for key, name in names.items()]
+        lines = []
+        for x, slot in self.program.slots.items():
+            if slot[0] == "data":
+                data, name = f"data_{slot[1]}", self.names[x]
+                lines.append({"rows": f"np.take({data}, order[i], axis={x.ndim - 1}, out={name}, mode=\"clip\")",
+                              "columns": f"np.take({data}.T, order[i], axis=0, out={name}.T, mode=\"clip\")",
+                              }.get(self.layouts.get(slot[1], ""), f"{name}[...] = {data}[..., order[i]]"))
+        return lines
 
     def part_of(self, node: Node) -> str:
         """Whether a step is needed for the cost or named by the forward pass, leads to a gradient, or comes after."""

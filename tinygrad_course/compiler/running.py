@@ -274,7 +274,7 @@ class Training:
         before = attributes(held)
         for array in arrays:
             array.setflags(write=False)  # what writes to `data` gets a copy, so that a change is seen
-        run.callback(i, run.model, cost)
+        run.call_back(i, cost)
         run.print(i, cost)
         same = all(_same(parameter._data, array) and _same(parameter.grad, g)
                    for parameter, array, g in zip(parameters, arrays, gradients))

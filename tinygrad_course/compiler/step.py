@@ -173,7 +173,9 @@ class Step:
             sizes["learning_rate"] = self.optimizer.learning_rate
             title = (f"One training step of {type(self.model).__name__} for X {self.batch['X'].shape}, "
                      f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
-            self._written = Writer(self.program, list(self._hoisted()), sizes).source(title)
+            layouts = {name: "rows" if array.flags.c_contiguous else "columns" if array.flags.f_contiguous else ""
+                       for name, array in self.data.items()}
+            self._written = Writer(self.program, list(self._hoisted()), sizes, layouts).source(title)
         return self._written
 
     def _hoisted(self) -> list[Node]:
