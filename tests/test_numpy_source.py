@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_course import Tensor, data, fit, nn, optim
+from tinygrad_course.compiler import compile_step
 from tinygrad_course.compiler.graph import as_node, inputs_named
 from tinygrad_course.compiler.numpy_source import Writer
 from tinygrad_course.compiler.program import Program, evaluated, ordered
@@ -220,11 +221,18 @@ def test_the_numbers_of_eager_training(rule: str, dtype: Any) -> None:
                        for p, q in zip(eager.parameters(), compiled.parameters()))
 
 
-def test_mini_batches_are_taken_within_the_loop() -> None:
-    model = PlanarClassifier(6)
-    step = step_of(model, optim.GradientDescent(0.1), batch_size=3)
+@pytest.mark.parametrize("data, taken", [
+    (np.ascontiguousarray(X), 'np.take(data_X, order[i], axis=1, out=X, mode="clip")'),
+    (np.asfortranarray(X), 'np.take(data_X.T, order[i], axis=0, out=X.T, mode="clip")'),
+    (np.repeat(X, 2, axis=1)[:, ::2], "X[...] = data_X[..., order[i]]"),
+], ids=["rows", "columns", "neither"])
+def test_mini_batches_are_taken_within_the_loop(data: Any, taken: str) -> None:
+    """In the way that copies no more than the batch."""
+    step = compile_step(PlanarClassifier(6), data, Y, learning_rate=0.1, batch_size=3)
     assert "def train(X, Y, W1, b1, W2, b2, data_X, data_Y, order, costs):" in step.source
-    assert 'np.take(data_X.T, order[i], axis=0, out=X.T, mode="clip")' in step.source and "\nm = 3\n" in step.source
+    assert taken in step.source and "\nm = 3\n" in step.source
+    other = compile_step(PlanarClassifier(6), X[:, [2, 0, 1]], Y[:, [2, 0, 1]], learning_rate=0.1)
+    assert step.run(1, np.array([[2, 0, 1]])) == other.run(1)
 
 
 # ------------------------------------------------------------------------------------------------- details
