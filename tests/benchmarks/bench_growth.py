@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-LIMIT = 150.0  # seconds for a process
+LIMIT = 40.0  # seconds for a process
 SIZES = {"examples": [100, 1000, 10_000, 100_000], "width": [100, 1000, 10_000, 100_000],
          "depth": [100, 1000, 10_000, 100_000]}
 ENGINES = ("eager", "numpy", "native")
