@@ -45,8 +45,8 @@ def only_file(folder: Path) -> Path:
 
 
 def run(code: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-W", "error", "-c", code], env={**os.environ, **environment}, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-I", "-W", "error", "-c", code], env={**os.environ, **environment},
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def finished(process: subprocess.Popen[str]) -> str:
