@@ -1,7 +1,9 @@
 """A compiled training step: traced, rewritten, bound to a model's parameters and to data."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,19 @@ def _columns_like(array: Any, m: int) -> Any:
     return np.empty((*array.shape[:-1], m), array.dtype)
 
 
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Graphs have no cycles, but Python's collector walks through all their Nodes again and again: without it,
+    compiling 3000 layers takes 20 s in place of 28 s, and as long for each layer as compiling 300."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Step:
     """One training step of a model as a program of its own.
 
@@ -53,6 +68,7 @@ class Step:
 
     engine = "numpy"
 
+    @collector_paused()
     def __init__(self, model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
                  batch_size: int | None = None, iterations: int | None = None):
         self.model, self.optimizer = model, optimizer
@@ -113,6 +129,7 @@ class Step:
             self.optimizer.state_of(parameter, parameter._data)[slot[2]]
         return np.array(value)
 
+    @collector_paused()
     def load(self) -> None:
         """Begin from what the model and the optimiser hold now."""
         if self.spans and any(np.any(self.initial(x, self.traced.slots[x])) for x in self.zeros):
