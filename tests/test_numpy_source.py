@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_course import Tensor, data, fit, nn, optim
+from tinygrad_course import InputError, Tensor, data, fit, nn, optim
 from tinygrad_course.compiler import compile_step
 from tinygrad_course.compiler.graph import as_node, inputs_named
 from tinygrad_course.compiler.numpy_source import Writer
@@ -233,6 +233,17 @@ def test_mini_batches_are_taken_within_the_loop(data: Any, taken: str) -> None:
     assert taken in step.source and "\nm = 3\n" in step.source
     other = compile_step(PlanarClassifier(6), X[:, [2, 0, 1]], Y[:, [2, 0, 1]], learning_rate=0.1)
     assert step.run(1, np.array([[2, 0, 1]])) == other.run(1)
+
+
+@pytest.mark.parametrize("settings, message", [
+    ({"learning_rate": 1.0, "batch_size": 0}, "batch_size must be a whole number, at least 1, got 0"),
+    ({"learning_rate": 1.0, "engine": "warp"}, "there is no compiled engine 'warp'; there are numpy, native"),
+    ({}, "give either learning_rate=.*or optimizer="),
+], ids=["batch", "engine", "no rule"])
+def test_settings_that_cannot_be_used(settings: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compile_step(PlanarClassifier(6), X, Y, **settings)
+    assert compile_step(PlanarClassifier(6), X, Y, learning_rate=1.0, batch_size=99).run(2).shape == (2,)
 
 
 # ------------------------------------------------------------------------------------------------- details

@@ -35,10 +35,14 @@ def compile_step(model: Module, X: Any, Y: Any, *, learning_rate: float | None =
         raise InputError(f"there is no compiled engine {engine!r}; there are {', '.join(steps)}")
     if (optimizer is None) == (learning_rate is None):
         raise InputError("give either learning_rate=, for gradient descent, or optimizer=")
+    if batch_size is not None and (not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1):
+        raise InputError(f"batch_size must be a whole number, at least 1, got {batch_size!r}")
     parameters = model.parameters()
     if not parameters:
         raise InputError(f"{type(model).__name__} has no parameters to train")
     X, Y = check_data(X, Y, model.binary_labels or cost is binary_cross_entropy, parameters[0].dtype)
+    if batch_size is not None and batch_size >= X.shape[-1]:
+        batch_size = None  # all, as `fit` takes it
     rule = optimizer if learning_rate is None else GradientDescent(learning_rate)
     assert rule is not None
     cost_of = model.cost if cost is None else lambda X, Y: cost(model(X), Y)
