@@ -17,9 +17,9 @@ from tinygrad_course.bench.measure import agree, turned
 from tinygrad_course.bench.problems import KINDS, course_weights, make_model, set_weights
 from tinygrad_course.bench.processes import last_line
 from tinygrad_course.bench.worker import Problem
-from tinygrad_course.course import EXERCISES
-from tinygrad_course.run import Batches
-from tinygrad_course.training import ENGINES
+from tinygrad_course.course.exercises import EXERCISES
+from tinygrad_course.training.run import Batches
+from tinygrad_course.training.fit import ENGINES
 
 TGC = [sys.executable, "-W", "error", "-m", "tinygrad_course", "bench"]
 PEERS = Path(__file__).parent / "benchmarks" / "peers"

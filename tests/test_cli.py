@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 
 import tinygrad_course
-from tinygrad_course import checkpoint, data, nn
+from tinygrad_course import data, nn
+from tinygrad_course.training import checkpoint
 from tinygrad_course.models import PlanarClassifier, TwoLayerNetwork
 
 # Always within another folder than the repository's, whose files are not what users get.

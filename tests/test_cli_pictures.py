@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from tinygrad_course import checkpoint
+from tinygrad_course.training import checkpoint
 from tinygrad_course.models import PlanarClassifier
 
 LEARNERS = Path(__file__).with_name("learners")

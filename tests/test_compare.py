@@ -10,7 +10,7 @@ import pytest
 from tinygrad_course import InputError, data, fit, nn, ops
 from tinygrad_course.compare import Comparison, check_backward, compare_gradients
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
-from tinygrad_course.steps import named_steps
+from tinygrad_course.graph.roles import named_steps
 
 X, Y = data.planar()
 MODELS = {"logistic": lambda: LogisticRegression(2), "planar": PlanarClassifier,

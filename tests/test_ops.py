@@ -14,7 +14,7 @@ from hypothesis import given, settings, strategies as st
 from tinygrad_course import Tensor, grad, gradcheck, ops
 from tinygrad_course.autodiff import topological_order
 from tinygrad_course.broadcasting import unbroadcast
-from tinygrad_course.finite_differences import GradcheckError
+from tinygrad_course.gradcheck import GradcheckError
 
 Function = Callable[..., Any]
 RANDOM = np.random.default_rng(0)

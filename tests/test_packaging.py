@@ -23,14 +23,13 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 
 # From the bottom to the top: a file imports only from those before it. A name may stand for a whole package.
 LAYERS = """
-    errors broadcasting ops tensor protocols autodiff finite_differences
-    costs nn summary optim steps run
-    files standin pictures data
-    compiler progress training
-    fetch checkpoint
+    errors broadcasting ops tensor protocols autodiff gradcheck
+    costs nn summary optim
+    files data graph
+    compiler training
     equations checking compare
     __init__
-    models course reproduce visualize bench
+    models course visualize bench
     cli __main__
 """.split()
 # Methods of Tensor, and nn.summary: one line and a pointer to the file that does the work, which builds on them.

@@ -6,11 +6,11 @@ are in `tinygrad_course.models`, pictures in `tinygrad_course.visualize`.
 from tinygrad_course import data, nn, optim
 from tinygrad_course.autodiff import detect_anomaly, grad, hessian, jacobian, no_grad
 from tinygrad_course.errors import InputError
-from tinygrad_course.finite_differences import gradcheck
+from tinygrad_course.gradcheck import gradcheck
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.training import accuracy, fit, predict
+from tinygrad_course.training import accuracy, checkpoint, fit, predict
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "Tensor", "accuracy", "data", "detect_anomaly", "fit", "grad", "gradcheck", "hessian",
-           "jacobian", "nn", "no_grad", "optim", "predict"]
+__all__ = ["InputError", "Tensor", "accuracy", "checkpoint", "data", "detect_anomaly", "fit", "grad", "gradcheck",
+           "hessian", "jacobian", "nn", "no_grad", "optim", "predict"]

@@ -12,7 +12,8 @@ import click
 import numpy as np
 
 import tinygrad_course
-from tinygrad_course import course, data
+from tinygrad_course import data
+from tinygrad_course.course import exercises as course
 from tinygrad_course.errors import InputError
 
 INTERRUPTED = 130  # the exit status of programs that end by Ctrl-C
@@ -91,7 +92,7 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
     which `tgc data fetch` downloads, stand-ins are used and there is nothing to compare with. The exit status is 0 if
     everything that can match does, else 1.
     """
-    from tinygrad_course import reproduce as reproduction
+    from tinygrad_course.course import reproduce as reproduction
 
     if out is not None:
         from tinygrad_course.visualize.report import write_report  # what it needs is missing? Say so before training
@@ -134,7 +135,7 @@ def train(model: str, source: str | None, iterations: int | None, learning_rate:
     trained until then is tested and saved, and the exit status is 130.
     """
     from tinygrad_course.nn import summary
-    from tinygrad_course.training import accuracy, fit
+    from tinygrad_course.training.fit import accuracy, fit
 
     exercise = course.EXERCISES[model]
     if seed is not None and model == "logistic":
@@ -171,7 +172,8 @@ def predict(file: str, images: tuple[str, ...]) -> None:
 
     FILE holds the model, as `tgc train --save` or `tgc reproduce --out` wrote it.
     """
-    from tinygrad_course import checkpoint, training
+    from tinygrad_course import training
+    from tinygrad_course.training import checkpoint
 
     loaded = checkpoint.load(file)
     num_px = loaded.preprocessing.get("num_px")
@@ -297,7 +299,7 @@ def data_commands() -> None:
 @click.option("--to", "folder", type=path, help="Where to put them; by default the user's cache folder.")
 def fetch(folder: str | None) -> None:
     """Download the course's images: 3 MB, checked by sha256."""
-    from tinygrad_course.fetch import fetch as download
+    from tinygrad_course.data.fetch import fetch as download
     print(f"the course's images are in {download(folder)}")
 
 
@@ -308,7 +310,7 @@ def make(target: str | None) -> None:
 
     PATH is a folder or a .h5 file; by default the user's cache folder, where they are found without --data.
     """
-    from tinygrad_course.standin import write_stand_in
+    from tinygrad_course.data.standin import write_stand_in
     print(f"stand-in images written to {write_stand_in(data.cache_dir() if target is None else target)}")
 
 
@@ -332,7 +334,7 @@ def _model(name: str) -> Any:
         return exercise.make(12288 if exercise.images else 2)
     if not Path(name).exists():
         raise InputError(f"{name} is neither a model, {', '.join(course.EXERCISES)}, nor a file")
-    from tinygrad_course import checkpoint
+    from tinygrad_course.training import checkpoint
     return checkpoint.load(name).model
 
 
@@ -376,7 +378,7 @@ def _writable(file: Path) -> Path:
 
 
 def _save(file: Path, model: Any, history: Any, images: data.Dataset | None) -> None:
-    from tinygrad_course import checkpoint
+    from tinygrad_course.training import checkpoint
     preprocessing = None if images is None else {
         "num_px": images.num_px, "divide_by": 255, "layout": "flattened to columns"}
     checkpoint.save(file, model, history=history, preprocessing=preprocessing,

@@ -13,10 +13,10 @@ from tinygrad_course.autodiff import gradients, topological_order
 from tinygrad_course.checking import check_backward
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
-from tinygrad_course.finite_differences import directional_derivative
-from tinygrad_course.steps import named_steps
+from tinygrad_course.gradcheck import directional_derivative
+from tinygrad_course.graph.roles import named_steps
 from tinygrad_course.tensor import Tensor, plain
-from tinygrad_course.training import check_data
+from tinygrad_course.training.fit import check_data
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 

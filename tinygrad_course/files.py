@@ -117,3 +117,10 @@ def _errors_explained(target: Path, only: Container[int] | None = None) -> Itera
         explained = type(OSError(number, ""))(f"{target}: cannot be written: {advice}")
         explained.errno = number
         raise explained from error
+
+
+def cache_dir() -> Path:
+    """The user's cache folder of this package: the course's images or stand-ins, and compiled machine code."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("tinygrad_course"))

@@ -10,8 +10,8 @@ import graphviz
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
-from tinygrad_course.visualize.scene import DARK, LIGHT, Scene
-from tinygrad_course.visualize.svg import to_svg
+from tinygrad_course.visualize.scene.shapes import DARK, LIGHT, Scene
+from tinygrad_course.visualize.scene.svg import to_svg
 
 ENDINGS = (".svg", ".png", ".pdf", ".dot", ".gv")
 
@@ -114,7 +114,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]  # graphviz has no types
     def _raster(self, form: str, dark: bool, scale: float = 2.0) -> bytes:
         if self._is_changed():
             return self._by_graphviz(form)
-        from tinygrad_course.visualize.raster import is_available, to_bytes
+        from tinygrad_course.visualize.scene.raster import is_available, to_bytes
         if is_available():
             return to_bytes(self.scene, form, DARK if dark else LIGHT, scale)
         try:

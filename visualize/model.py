@@ -7,8 +7,8 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.summary import linear_steps
 from tinygrad_course.visualize.drawing import Drawing
-from tinygrad_course.visualize.graph import draw_graph
-from tinygrad_course.visualize.network import STYLES, draw_network
+from tinygrad_course.visualize.graph.draw import draw_graph
+from tinygrad_course.visualize.network.draw import STYLES, draw_network
 
 GRAPHS = ("graph", "backward")
 

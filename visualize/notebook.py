@@ -8,8 +8,8 @@ from typing import Any
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.visualize.graph import draw_graph
-from tinygrad_course.visualize.network import draw_network
+from tinygrad_course.visualize.graph.draw import draw_graph
+from tinygrad_course.visualize.network.draw import draw_network
 
 
 def show_in_notebook(on: bool = True, **options: Any) -> None:

@@ -15,14 +15,14 @@ from tinygrad_course.compare import compare_gradients
 from tinygrad_course.equations import derive
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
-from tinygrad_course.reproduce import Result
+from tinygrad_course.course.reproduce import Result
 from tinygrad_course.summary import summary_rows
 from tinygrad_course.visualize import plots
 from tinygrad_course.visualize.drawing import Drawing
-from tinygrad_course.visualize.graph import draw_graph
-from tinygrad_course.visualize.network import draw_network
-from tinygrad_course.visualize.scene import DARK, LIGHT
-from tinygrad_course.visualize.svg import to_svg
+from tinygrad_course.visualize.graph.draw import draw_graph
+from tinygrad_course.visualize.network.draw import draw_network
+from tinygrad_course.visualize.scene.shapes import DARK, LIGHT
+from tinygrad_course.visualize.scene.svg import to_svg
 
 try:
     import matplotlib  # noqa: F401  # the plots import it when they are drawn, which is late to find it missing

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tinygrad_course.bench.problems import make_model, set_weights
 from tinygrad_course.errors import InputError
 from tinygrad_course.optim import Adam, GradientDescent, Momentum, Optimizer
-from tinygrad_course.training import fit
+from tinygrad_course.training.fit import fit
 
 if TYPE_CHECKING:
     from tinygrad_course.bench.worker import Problem

@@ -10,10 +10,10 @@ from tinygrad_course.bench.measure import Outcome
 from tinygrad_course.bench.problems import KINDS
 from tinygrad_course.bench.programs import Program
 from tinygrad_course.bench.tables import duration
-from tinygrad_course.visualize.style import BLUE, INK, MUTED, draws, new_plot
+from tinygrad_course.visualize.scene.style import BLUE, INK, MUTED, draws, new_plot
 
 if TYPE_CHECKING:
-    from tinygrad_course.visualize.figure import Plot
+    from tinygrad_course.visualize.plots.figure import Plot
 
 COLUMNS = 2
 ROW, FRAME = 0.24, 0.85  # inches for a program, and for a model's heading and scale

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course import data, nn
-from tinygrad_course.course import EXERCISES
+from tinygrad_course.course.exercises import EXERCISES
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import LogisticRegression, PlanarClassifier
 from tinygrad_course.nn import Module, cross_entropy, relu, softmax

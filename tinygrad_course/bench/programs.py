@@ -10,7 +10,7 @@ from pathlib import Path
 import tinygrad_course
 from tinygrad_course.bench import ours
 from tinygrad_course.errors import InputError
-from tinygrad_course.training import ENGINES
+from tinygrad_course.training.fit import ENGINES
 
 OUR_ENGINES = ("eager", "numpy", "native")
 IN_THE_REPOSITORY = Path("tests", "benchmarks", "peers")

@@ -1,6 +1,6 @@
 """What is wrong with a learner's handwritten function: `check_backward` for one, `check_file` for a whole file."""
-from tinygrad_course.checking.backward import check_backward
-from tinygrad_course.checking.check import check_file
+from tinygrad_course.checking.check_function import check_backward
+from tinygrad_course.checking.check_file import check_file
 from tinygrad_course.checking.report import Report
 
 __all__ = ["Report", "check_backward", "check_file"]

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.checking import structure
-from tinygrad_course.checking.course_functions import Case, CourseFunction
-from tinygrad_course.checking.diagnose import Diagnosis, Finding, Observation, diagnose, wrong_results
+from tinygrad_course.checking.sandbox import structure
+from tinygrad_course.checking.course.functions import Case, CourseFunction
+from tinygrad_course.checking.diagnosis.search import Diagnosis, Finding, Observation, diagnose, wrong_results
 from tinygrad_course.checking.expressions import show
-from tinygrad_course.checking.formulas import Program
+from tinygrad_course.checking.course.formulas import Program
 from tinygrad_course.checking.report import CHANGES, RIGHT, UNCHECKED, WRONG, Explained, Verdict, listed
 
 Answers = list[dict[str, Any]]

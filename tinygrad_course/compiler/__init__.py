@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_course.compiler.graph import Untraceable
+from tinygrad_course.compiler.nodes import Untraceable
 from tinygrad_course.compiler.step import NativeStep, Step
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import GradientDescent, Optimizer
-from tinygrad_course.run import check_data
+from tinygrad_course.training.run import check_data
 
 __all__ = ["NativeStep", "Step", "Untraceable", "compile_step"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.nodes import Node
 from tinygrad_course.compiler.program import Program
 
 FOREVER = 1 << 60

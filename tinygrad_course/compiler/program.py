@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.nodes import Node
 
 # What an input is bound to: ("parameter", i), ("state", i, k), ("data", "X" or "Y"), or ("start", number) for
 # something that the compiler made up and that starts with this number everywhere.

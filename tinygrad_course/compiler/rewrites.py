@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.graph import Node, concatenate, elementwise, product, reshape, transpose, where
+from tinygrad_course.compiler.nodes import Node, concatenate, elementwise, product, reshape, transpose, where
 from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of, with_cost
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.graph import Node, as_node, inputs_named, product, transpose
+from tinygrad_course.compiler.nodes import Node, as_node, inputs_named, product, transpose
 from tinygrad_course.compiler.program import Program, evaluated, fixed_nodes, ordered, rewritten
 from tinygrad_course.compiler.rewrites import is_number
 

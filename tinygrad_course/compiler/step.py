@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler import rewrites
-from tinygrad_course.compiler.graph import Node
+from tinygrad_course.compiler.nodes import Node
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.numpy_source import Writer
+from tinygrad_course.compiler.numpy_code import Writer
 from tinygrad_course.compiler.program import Program, Slot, evaluated, with_cost
 from tinygrad_course.compiler.span import in_the_span_of_the_data
 from tinygrad_course.compiler.tracing import trace
@@ -224,7 +224,7 @@ class NativeStep(Step):
     engine = "native"
 
     def bind(self) -> None:
-        from tinygrad_course.compiler.native import Native
+        from tinygrad_course.compiler.native.module import Native
 
         program = self.program
         for rewrite in (rewrites.sigmoid_fused_with_cross_entropy, rewrites.products_expanded, *PASSES):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.autodiff import gradients, topological_order
-from tinygrad_course.compiler.graph import NamedNumber, Node, Untraceable, as_node, inputs_named
+from tinygrad_course.compiler.nodes import NamedNumber, Node, Untraceable, as_node, inputs_named
 from tinygrad_course.compiler.program import Program, Slot, ordered
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
-from tinygrad_course.steps import named_steps
+from tinygrad_course.graph.roles import named_steps
 from tinygrad_course.tensor import Tensor, mode, unrecorded
 
 Shape = tuple[int, ...]

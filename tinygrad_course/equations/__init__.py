@@ -6,7 +6,7 @@ and equations (`graph_equations`). These are written as text, LaTeX and MathML (
 code (`numpy_source`).
 """
 from tinygrad_course.equations.derivation import Derivation, derive
-from tinygrad_course.equations.gradient_flow import backward_explained, explain_backward
-from tinygrad_course.equations.graph_equations import Equation
+from tinygrad_course.equations.explain import backward_explained, explain_backward
+from tinygrad_course.equations.from_graph import Equation
 
 __all__ = ["Derivation", "Equation", "backward_explained", "derive", "explain_backward"]

@@ -31,13 +31,13 @@ import numpy as np
 
 from tinygrad_course.equations.names import Roles, examples, parameter_names
 from tinygrad_course.errors import InputError
-from tinygrad_course.equations.graph_equations import Equation, GraphEquations, spelled_out
-from tinygrad_course.equations.graph_reader import GraphReader, Numbers
+from tinygrad_course.equations.from_graph import Equation, GraphEquations, spelled_out
+from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.nn import Module
-from tinygrad_course.equations.notation import UnicodeWriter, Writer
-from tinygrad_course.equations.notation_math import LatexWriter, MathMLWriter, in_latex, in_mathml
-from tinygrad_course.equations.numpy_source import numpy_source
-from tinygrad_course.equations.recording import Recording, check_cost
+from tinygrad_course.equations.text import UnicodeWriter, Writer
+from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, in_mathml
+from tinygrad_course.equations.numpy_text import numpy_source
+from tinygrad_course.graph.record import Recording, check_cost
 from tinygrad_course.tensor import Tensor
 
 CONVENTIONS = ("course", "of_cost")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tinygrad_course.equations.recording import Recording
+from tinygrad_course.graph.record import Recording
 from tinygrad_course.tensor import Tensor
 
 ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"}

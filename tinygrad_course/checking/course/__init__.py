@@ -1,0 +1,1 @@
+"""What each function of the course is: its formulas, references, samples and training."""

@@ -1,0 +1,111 @@
+"""Functions that make initial values: random numbers are judged by their shape, scale and spread, not one by one."""
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_course.checking.diagnosis.numbers import advice_on_shape
+
+
+class Flaw(NamedTuple):
+    """What is wrong with one initial value. name: which; yours, right: as formulas."""
+    quantity: str
+    name: str
+    why: str
+    yours: str
+    right: str
+
+
+SYMMETRY = "units that start equal get equal gradients and stay equal: random numbers break the symmetry"
+SMALL = "large weights put tanh and sigmoid where they are flat, so small random numbers are wanted"
+
+
+def zero_flaws(quantity: str, value: Any, shape: tuple[int, ...], right: str) -> list[Flaw]:
+    """A bias, or the weights of logistic regression: zeros of this shape."""
+    flaws = shape_flaws(quantity, value, shape, right)
+    value = np.asarray(value)
+    if value.size and not np.all(value == 0):
+        several = bool(np.ptp(value)) or value.size == 1
+        said = "ones" if np.all(value == 1) else "random numbers" if several else str(value.flat[0])
+        flaws.append(Flaw(quantity, f"{said} for zeros", "it starts at zero", said, right))
+    return flaws
+
+
+def shape_flaws(quantity: str, value: Any, shape: tuple[int, ...], right: str) -> list[Flaw]:
+    given = np.shape(value)
+    if given == shape or (shape == () and np.size(value) == 1):
+        return []
+    advice = advice_on_shape(given, shape)
+    name = "shape transposed" if given == shape[::-1] and len(shape) == 2 and given != (shape[0],) else (
+        "one axis missing" if len(given) < len(shape) else "wrong shape")
+    why = f"its shape is {given}, but {shape} is right"
+    if advice and name == "one axis missing":
+        why += f": an array of shape {given} broadcasts as a row; write the second axis too"
+    return [Flaw(quantity, name, why, f"shape {given}", right)]
+
+
+def weight_flaws(quantity: str, value: Any, shape: tuple[int, int], scales: Mapping[str, float],
+                 right: str) -> list[Flaw]:
+    """W: standard normal numbers times one of `scales`, which are named as they would be written."""
+    flaws = shape_flaws(quantity, value, shape, right)
+    value = np.asarray(value, dtype=float)
+    if not value.size:
+        return flaws
+    if value.size > 1 and np.ptp(value) == 0:
+        constant = f"{value.flat[0]:g}"
+        flaws.append(Flaw(quantity, "zeros for random numbers" if constant == "0" else "all equal", SYMMETRY,
+                          f"all elements {constant}", right))
+        return flaws
+    if value.size < 200:
+        return flaws
+    spread, mean = float(np.std(value)), float(np.mean(value))
+    matrix = np.ndim(value) == 2 and min(value.shape) > 1
+    if matrix and 0 in (np.ptp(value, axis=0).max(), np.ptp(value, axis=1).max()):
+        flaws.append(Flaw(quantity, "equal rows or columns", SYMMETRY, "repeated numbers", right))
+    elif abs(mean) > 6 * spread / math.sqrt(value.size) and value.min() >= 0:
+        flaws.append(Flaw(quantity, "rand for randn", "np.random.rand gives numbers from 0 to 1, all positive; "
+                          "np.random.randn gives numbers of both signs around 0", "np.random.rand(...)", right))
+    elif not any(_close(spread, scale, value.size) for scale in scales.values()):
+        flaws.append(_scale_flaw(quantity, spread, shape, value.size, right))
+    return flaws
+
+
+def _close(spread: float, scale: float, count: int) -> bool:
+    """Within five standard errors of an estimated standard deviation."""
+    return abs(spread - scale) <= 5 * scale / math.sqrt(2 * count)
+
+
+def _scale_flaw(quantity: str, spread: float, shape: tuple[int, int], count: int, right: str) -> Flaw:
+    n_out, n_in = shape
+    known: list[tuple[str, float, str]] = [
+        ("factor missing", 1.0, "randn"), ("scale 0.1 for 0.01", 0.1, "0.1 randn"),
+        ("scale 0.001 for 0.01", 0.001, "0.001 randn"), ("scale 10 for 0.01", 10.0, "10 randn"),
+        ("divided by 0.01", 100.0, "randn / 0.01"),
+        ("scale of the wrong layer", 1 / math.sqrt(n_out), "randn / sqrt(n_out)"),
+        ("sqrt missing", 1 / n_in, "randn / n_in"), ("multiplied by sqrt(n_in)", math.sqrt(n_in), "randn sqrt(n_in)"),
+        ("0.01 twice", 0.0001, "0.0001 randn"), ("squared scale", 2 / n_in, "randn (2 / n_in)"),
+    ]
+    for name, scale, yours in known:
+        if _close(spread, scale, count):
+            return Flaw(quantity, name, SMALL, yours, right)
+    return Flaw(quantity, f"scale {spread:.3g}", f"{SMALL}; the standard deviation of yours is {spread:.3g}",
+                f"standard deviation {spread:.3g}", right)
+
+
+def network_flaws(values: Mapping[str, Any], layer_dims: Sequence[int], deep: bool) -> list[Flaw]:
+    """W and b of every layer."""
+    flaws: list[Flaw] = []
+    for l in range(1, len(layer_dims)):
+        n_out, n_in = layer_dims[l], layer_dims[l - 1]
+        scales = {"0.01": 0.01}
+        if deep:  # editions of the course differ here
+            scales |= {"1 / sqrt(n_in)": 1 / math.sqrt(n_in), "sqrt(2 / n_in)": math.sqrt(2 / n_in)}
+        if f"W{l}" in values:
+            said = f"np.random.randn({n_out}, {n_in}) * 0.01" + (" (or / np.sqrt of the layer before)" if deep else "")
+            flaws += weight_flaws(f"W{l}", values[f"W{l}"], (n_out, n_in), scales, said)
+        if f"b{l}" in values:
+            flaws += zero_flaws(f"b{l}", values[f"b{l}"], (n_out, 1), f"np.zeros(({n_out}, 1))")
+    return flaws

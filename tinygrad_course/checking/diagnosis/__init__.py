@@ -1,0 +1,1 @@
+"""Which mistakes explain wrong numbers."""

@@ -1,0 +1,1 @@
+"""A learner's code, loaded and run in a process of its own."""

@@ -1,0 +1,1 @@
+"""The compiled step as machine code, through LLVM."""

@@ -1,0 +1,1 @@
+"""A recorded graph, read from outside: what was recorded, by which Module, in which role."""

@@ -1,0 +1,114 @@
+"""The computational graph of Tensors or of a model, as a picture."""
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tinygrad_course.errors import InputError
+from tinygrad_course.nn import Module
+from tinygrad_course.tensor import Tensor
+from tinygrad_course.visualize.graph.building import Builder, Options
+from tinygrad_course.visualize.graph.diagram import Diagram, STYLES, to_scene
+from tinygrad_course.visualize.layout.graphviz import dot_label
+from tinygrad_course.visualize.drawing import Drawing
+from tinygrad_course.graph.modules import Call, inferred, run
+from tinygrad_course.visualize.graph.names import plain_text
+from tinygrad_course.visualize.graph.recorded import record_of, with_backward
+from tinygrad_course.visualize.scene.shapes import LIGHT, colour
+
+DRAWN_STYLES = ("compact", "full")
+COLOURS = ("kind", "gradient")
+
+
+def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = False, values: bool = False,
+               gradients: bool = False, saved: bool = False, style: str = "compact", colour: str = "kind",
+               depth: int | None = None, max_nodes: int = 200, saturation: float = 0.01,
+               legend: bool | None = None) -> Drawing:
+    """Draw how Tensors were computed.
+
+    tensors: computed Tensors, such as a cost. Or a model and its data: ``draw_graph(model, X)`` draws how its output
+        is computed, ``draw_graph(model, X, Y)`` its cost, with a frame around what each Module computes.
+    model: the model that computed the Tensors, for frames and names. Frames then are those of Modules with
+        parameters; give the model and its data instead to have all of them.
+    backward: draw the backward pass beside the forward pass: a graph, too, as VJPs are written in the same operations.
+    values, gradients: show numbers: small arrays whole, large ones as minimum, mean and maximum; weights also as
+        pictures. Gradients are those of the output, if that is a single number, else those in `grad`.
+    saved: show which values the VJP of each operation uses, so that they must be kept until the backward pass.
+    style: "compact", one box for an operation and its result, or "full", one for each.
+    colour: "kind", or "gradient": operations are the darker the larger the norm of their result's gradient is.
+    depth: fold Modules deeper than this into one box each; 0 folds the whole model, 1 what it consists of.
+    max_nodes: with more boxes than this, what belongs together is folded, and the picture says so.
+    saturation: a unit of sigmoid or tanh counts as saturated if it is this close to a limit for every example.
+    legend: whether to explain shapes and colours; by default where the picture is small.
+
+    Nothing changes by being drawn. Boxes are called t1, t2, ... in the DOT text, each after those that it was
+    computed from, and g1, g2, ... in the backward pass, so the same graph always gives the same text.
+    Raises InputError where there is no graph, for an unknown style, and for a backward pass from several numbers.
+    """
+    _check(style, colour, depth, max_nodes, saturation)
+    calls: dict[Tensor, Call] = {}
+    names: dict[Tensor, str] = {}
+    if tensors and isinstance(tensors[0], Module):
+        model, *data = tensors
+        output, calls, names = run(model, data)
+        tensors = (output,)
+    record = record_of(tensors)
+    if model is not None and not calls:
+        if not isinstance(model, Module):
+            raise InputError(f"draw_graph: model is {type(model).__name__}; a Module is needed")
+        calls = inferred(record, model)
+    if model is not None:
+        times = Counter(parameter.name for parameter in model.parameters())
+        names |= {parameter: path for path, parameter in model.named_parameters()
+                  if parameter.name is None or times[parameter.name] > 1}
+    if backward:
+        record = with_backward(record)
+    options = Options(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend)
+    diagram = Builder(record, calls, names, model, options).diagram
+    drawing = Drawing("graph", graph_attr={"rankdir": "TB", "fontname": "Helvetica", "label": dot_label(diagram.title),
+                                           "labelloc": "t"},
+                      node_attr={"fontname": "Helvetica", "fontsize": "10", "style": "filled"},
+                      edge_attr={"color": LIGHT["muted"], "arrowsize": "0.7"})
+    _write_dot(drawing, diagram)
+    drawing.scene = lambda: to_scene(diagram)
+    return drawing
+
+
+def _check(style: str, colour: str, depth: int | None, max_nodes: int, saturation: float) -> None:
+    for name, value, known in (("style", style, DRAWN_STYLES), ("colour", colour, COLOURS)):
+        if value not in known:
+            raise InputError(f"draw_graph: {name} {value!r} is unknown; there are {', '.join(known)}")
+    for name, count, least in (("depth", depth, 0), ("max_nodes", max_nodes, 1)):
+        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < least):
+            raise InputError(f"draw_graph: {name} must be a whole number from {least}, but is {count!r}")
+    if not isinstance(saturation, (int, float)) or not 0 <= saturation < 0.5:
+        raise InputError(f"draw_graph: saturation must be a number from 0 to 0.5, but is {saturation!r}")
+
+
+def _write_dot(drawing: Drawing, diagram: Diagram) -> None:
+    """The diagram in the DOT language, as Graphviz itself would draw it."""
+    clusters: dict[int | None, Drawing] = {None: drawing}
+    for i, cluster in enumerate(diagram.clusters):
+        clusters[i] = Drawing(f"cluster_{i}", graph_attr={
+            "label": dot_label(cluster.label), "style": "rounded,filled", "color": LIGHT["line"],
+            "fillcolor": LIGHT["panel"]})
+    for node in diagram.nodes:
+        look = STYLES[node.kind]
+        shape, _, style = look.dot.partition(",")
+        fill = node.bar if node.bar != "operation" else node.fill or look.fill
+        lines = ([node.operation] if node.operation else []) + [
+            "  ".join(run.text for run in label.line) if label.columns else plain_text(label.line)
+            for label in node.labels]
+        attributes = {"shape": shape, "fillcolor": colour(LIGHT, fill), "class": node.kind.replace(" ", "-"),
+                      "tooltip": dot_label(node.operation or node.kind)}
+        if style:
+            attributes["style"] = f"filled,{style}"
+        if node.alarm:
+            attributes |= {"color": LIGHT["error"], "fontcolor": LIGHT["error"], "penwidth": "2"}
+        clusters[node.group].node(node.identifier, label=dot_label(*lines), **attributes)
+    for i in range(len(diagram.clusters) - 1, -1, -1):  # a cluster has a smaller number than those in it
+        clusters[diagram.clusters[i].parent].subgraph(clusters[i])
+    for edge in diagram.edges:
+        tail, head = diagram.nodes[edge.tail], diagram.nodes[edge.head]
+        across = {"style": "dashed", "constraint": "false"} if tail.upward != head.upward else {}
+        drawing.edge(tail.identifier, head.identifier, **across)

@@ -1,0 +1,1 @@
+"""Where the nodes and lines of a graph are placed."""

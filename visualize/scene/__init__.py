@@ -1,0 +1,1 @@
+"""A picture as shapes at exact places, and what draws them."""
