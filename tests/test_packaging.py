@@ -23,7 +23,7 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 
 # From the bottom to the top: a file imports only from those before it. A name may stand for a whole package.
 LAYERS = """
-    errors broadcasting ops tensor protocols autodiff gradcheck
+    errors broadcasting ops mode tensor protocols autodiff gradcheck
     costs nn summary optim
     files data graph
     compiler training

@@ -7,8 +7,6 @@ add up. Nothing is handed on before it is complete: a step's turn comes after al
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,9 @@ import numpy as np
 from tinygrad_course import ops
 from tinygrad_course.broadcasting import unbroadcast
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import Observer, mode, observed
 from tinygrad_course.ops import Op
-from tinygrad_course.tensor import Tensor, apply, as_tensor, describe, mode, plain
+from tinygrad_course.tensor import Tensor, apply, as_tensor, describe, plain
 
 
 def topological_order(output: Tensor) -> list[Tensor]:
@@ -55,7 +54,7 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
     """
     order = topological_order(output)
     wanted = None if inputs is None else _leading_to(inputs, order)
-    check = mode.now.check
+    observers = mode.now.observers
     total = {output: gradient}
     for tensor in order:
         g = total.get(tensor)
@@ -80,8 +79,10 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
             if part is g and parent.op is None:
                 part = g + 0  # handed on unchanged, perhaps to several: a leaf owns its gradient
             total[parent] = total[parent] + part if parent in total else part
-            if check is not None:
-                check(as_tensor(part), tensor.op, tensor.parents, parent)
+            if observers:
+                part = as_tensor(part)
+                for observer in observers:
+                    observer.handed_back(part, tensor, parent)
     return total
 
 
@@ -134,11 +135,8 @@ def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool =
             raise InputError(f"grad: input {i}, {describe(x)}, requires no gradient; make it with "
                              "Tensor(..., requires_grad=True) before computing the output")
     seed = _seed(output, gradient)
-    recording, mode.now.recording = mode.now.recording, create_graph
-    try:
+    with observed(recording=create_graph):
         total = gradients(output, as_tensor(seed) if create_graph else seed, several, create_graph)
-    finally:
-        mode.now.recording = recording
     found = tuple(as_tensor(total[x]) if x in total else as_tensor(np.zeros_like(x._data)) for x in several)
     return found[0] if isinstance(inputs, Tensor) else found
 
@@ -205,60 +203,48 @@ def _stacked(rows: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor
     return apply(ops.stack, *rows, axis=0).reshape(shape) if rows else as_tensor(np.zeros_like(like._data, shape=shape))
 
 
-class no_grad:
+class no_grad(observed):
     """``with no_grad():`` or ``@no_grad()``: operations inside give constants and record no graph."""
 
     def __init__(self) -> None:
-        self.before: list[bool] = []  # one may be entered twice
-
-    def __enter__(self) -> None:
-        self.before.append(mode.now.recording)
-        mode.now.recording = False
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        mode.now.recording = self.before.pop()
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def without_gradient(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return function(*args, **kwargs)
-        return without_gradient
+        super().__init__(recording=False)
 
 
 class AnomalyError(FloatingPointError):
     """An operation gave NaN or infinity while `detect_anomaly` was watching."""
 
 
-class detect_anomaly:
+class detect_anomaly(observed):
     """``with detect_anomaly():`` stops at the first operation that gives NaN or infinity, forward or backward.
 
     Raises AnomalyError, which names the operation and what it was applied to.
     """
 
     def __init__(self) -> None:
-        self.before: list[Any] = []
-
-    def __enter__(self) -> None:
-        self.before.append(mode.now.check)
-        mode.now.check = _check_finite
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        mode.now.check = self.before.pop()
+        super().__init__(_FiniteCheck())
 
 
-def _check_finite(result: Tensor, op: Op, inputs: Sequence[Any], backward_to: Tensor | None = None) -> None:
-    finite = np.isfinite(result._data)
-    if finite.all():
-        return
-    where = tuple(int(i) for i in np.argwhere(~finite)[0])
+class _FiniteCheck(Observer):
+
+    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+        if not np.isfinite(result._data).all():
+            raise AnomalyError(f"{_in_words(op, inputs)} gave {_first_bad(result)}")
+
+    def handed_back(self, part: Tensor, tensor: Tensor, parent: Tensor) -> None:
+        if not np.isfinite(part._data).all():
+            assert tensor.op is not None
+            raise AnomalyError(f"the backward pass of {_in_words(tensor.op, tensor.parents)}, towards "
+                               f"{describe(parent)}, gave {_first_bad(part)}")
+
+
+def _first_bad(result: Tensor) -> str:
+    where = tuple(int(i) for i in np.argwhere(~np.isfinite(result._data))[0])
+    return f"{result._data[where]} at index {where}"
+
+
+def _in_words(op: Op, inputs: Sequence[Any]) -> str:
     operands = ", ".join(f"{describe(x)} of shape {np.shape(plain(x))}" + _range_of(plain(x)) for x in inputs)
-    action = f"{op.name}({operands})"
-    if backward_to is not None:
-        action = f"the backward pass of {action}, towards {describe(backward_to)},"
-    raise AnomalyError(f"{action} gave {result._data[where]} at index {where}")
+    return f"{op.name}({operands})"
 
 
 def _range_of(x: Any) -> str:

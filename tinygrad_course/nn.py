@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_course import ops
 from tinygrad_course.costs import J_1, J_CE, binary_cross_entropy, cross_entropy, mean_squared_error
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import mode
 from tinygrad_course.tensor import Tensor, apply
 
 __all__ = [
@@ -82,7 +83,16 @@ class Module:
         raise InputError(f"{type(self).__name__} does not define forward(self, X)")
 
     def __call__(self, X: Any) -> Tensor:
-        return self.forward(X)
+        observers = mode.now.observers
+        if not observers:
+            return self.forward(X)
+        for observer in observers:
+            observer.entered(self)
+        try:
+            return self.forward(X)
+        finally:
+            for observer in observers:
+                observer.left(self)
 
     def cost(self, X: Any, Y: Any) -> Tensor:
         raise InputError(f"{type(self).__name__} does not define cost(self, X, Y); define it, or give one to fit: "

@@ -48,7 +48,7 @@ class Optimizer:
                 continue
             w = parameter._data
             new, self.states[parameter] = self.changed(w, g, self.state_of(parameter, w))
-            parameter._data = new if type(new) is type(w) else np.asarray(new)
+            parameter.hold(new if type(new) is type(w) else np.asarray(new))
 
     def changed(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
         """The rule with weight decay: arrays in, arrays out."""

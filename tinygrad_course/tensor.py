@@ -2,12 +2,11 @@
 
 Each operation on Tensors gives a new Tensor that knows its operation, `op`, and the Tensors it was applied to,
 `parents`. Following the parents back from a cost finds every step that led to it; that is the computational graph,
-and `autodiff` walks it to compute gradients. There is nothing else: no tape, no global state, and no cycles, so a
-graph disappears at once when its last Tensor is dropped.
+and `autodiff` walks it to compute gradients. There is nothing else: no tape and no cycles, so a graph disappears
+at once when its last Tensor is dropped.
 """
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,27 +15,10 @@ import numpy as np
 
 from tinygrad_course import ops
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import mode
 from tinygrad_course.ops import Op
 
 Array = np.ndarray[Any, Any]
-
-
-class Mode:
-    """What holds for all operations of a thread; set by `no_grad` and `detect_anomaly`."""
-
-    __slots__ = ("recording", "check")
-
-    def __init__(self) -> None:
-        self.recording = True
-        self.check: Any = None  # called with every new Tensor
-
-
-class ModeOfThread(threading.local):
-    def __init__(self) -> None:
-        self.now = Mode()
-
-
-mode = ModeOfThread()
 
 
 class Tensor:
@@ -99,7 +81,15 @@ class Tensor:
         new = _numbers(values, self.dtype)
         if new.shape != self.shape:
             raise InputError(f"{describe(self)} has shape {self.shape} but the new values have {new.shape}")
-        self._data = new
+        self.hold(new)
+
+    def hold(self, array: Any) -> None:
+        """Take over an array as this leaf's values: as it is, unchecked, and nobody else may write to it any more.
+
+        Everything inside this package that gives a Tensor new values does it here. Graphs keep the values that they
+        have seen.
+        """
+        self._data = array
 
     def _in_use(self) -> bool:
         """Whether a graph that has not been differentiated holds these values."""
@@ -311,8 +301,8 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
         _record(result, op, [as_tensor(x).detach() for x in inputs], arrays, params)
     elif value.base is not None:
         value.setflags(write=False)  # a view: writing to it would change the Tensor that it looks at
-    if now.check is not None:
-        now.check(result, op, inputs)
+    for observer in now.observers:
+        observer.computed(result, op, inputs)
     return result
 
 

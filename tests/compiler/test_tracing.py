@@ -15,7 +15,8 @@ from tinygrad_course.compiler.nodes import Node, Untraceable
 from tinygrad_course.compiler.program import Program, evaluated, fixed_nodes
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression
-from tinygrad_course.tensor import as_tensor, mode
+from tinygrad_course.mode import mode
+from tinygrad_course.tensor import as_tensor
 
 specification = importlib.util.spec_from_file_location("table_of_ops", Path(__file__).parents[1] / "test_ops.py")
 assert specification is not None and specification.loader is not None

@@ -94,7 +94,7 @@ def set_weights(model: Module, weights: list[Any]) -> None:
     if isinstance(model, LogisticRegression):
         weights = [weights[0].T, weights[1].reshape(())]
     for parameter, array in zip(model.parameters(), weights, strict=True):
-        parameter._data = array.copy()  # not `data`, which keeps the old dtype
+        parameter.hold(array.copy())  # not `data`, which keeps the old dtype
 
 
 def made_up_examples(m: int = 60000, n_x: int = 784, n_y: int = 10) -> tuple[Any, Any]:

@@ -158,7 +158,7 @@ class Step:
             if slot[0] == "state":
                 states.setdefault(slot[1], []).append((slot[2], found[slot].item() if node.weak else found[slot]))
         for i, parameter in enumerate(self.parameters):
-            parameter._data = found["parameter", i]
+            parameter.hold(found["parameter", i])
             if i in states:
                 self.optimizer.states[parameter] = tuple(value for _, value in sorted(states[i], key=lambda s: s[0]))
 

@@ -14,7 +14,8 @@ from tinygrad_course.compiler.program import Program, Slot, ordered
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.graph.roles import named_steps
-from tinygrad_course.tensor import Tensor, mode, unrecorded
+from tinygrad_course.mode import mode, observed
+from tinygrad_course.tensor import Tensor, unrecorded
 
 Shape = tuple[int, ...]
 
@@ -27,8 +28,8 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     Raises Untraceable, with the reason, for what has no program of
     its own: Python code that looks at values, random numbers, a forward pass with side effects.
     """
-    if mode.now.check is not None:
-        raise Untraceable("detect_anomaly is watching every operation")
+    if mode.now.observers:
+        raise Untraceable("every operation is observed, as by detect_anomaly")
     names = {parameter: name for name, parameter in model.named_parameters()}
     parameters = list(names)
     arrays = [parameter._data for parameter in parameters]
@@ -134,13 +135,12 @@ def _named_learning_rate(optimizer: Optimizer) -> Iterator[None]:
 def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[Node]) -> Iterator[None]:
     """Inside, the parameters hold Nodes."""
     saved = [(p._data, p._user) for p in parameters]
-    recording, mode.now.recording = mode.now.recording, True
     try:
         for parameter, node in zip(parameters, nodes):
-            parameter._data = node
-        yield
+            parameter.hold(node)
+        with observed(recording=True):
+            yield
     finally:
-        mode.now.recording = recording
         for parameter, (data, user) in zip(parameters, saved):
             parameter._data, parameter._user = data, user
 

@@ -1,16 +1,17 @@
 """Which Module computed which Tensor: watched from outside while a model runs, or inferred from its parameters."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import Observer, observed
 from tinygrad_course.nn import Module
-from tinygrad_course.tensor import Tensor, as_tensor, mode
+from tinygrad_course.ops import Op
+from tinygrad_course.tensor import Tensor, as_tensor
 from tinygrad_course.visualize.graph.recorded import Record, tensors_within, unchanged
 
 
@@ -29,41 +30,23 @@ class Call:
         return calls
 
 
-@dataclass
-class Watched:
+class Watched(Observer):
     """What was seen while a model ran: for each new Tensor the innermost call in which it was computed."""
 
-    calls: dict[Tensor, Call] = field(default_factory=dict)
-    current: Call | None = None
+    def __init__(self) -> None:
+        self.calls: dict[Tensor, Call] = {}
+        self.current: Call | None = None
 
+    def entered(self, module: Module) -> None:
+        self.current = Call(module, self.current)
 
-@contextmanager
-def watching() -> Iterator[Watched]:
-    """While this lasts, each Module's call is noted. `Module.__call__` is replaced meanwhile, for all threads, but
-    the calls of others pass through; it is put back whatever happens."""
-    watched = Watched()
-    now = mode.now
-    original, before = Module.__call__, now.check
+    def left(self, module: Module) -> None:
+        assert self.current is not None
+        self.current = self.current.within
 
-    def call(module: Module, *args: Any, **kwargs: Any) -> Tensor:
-        if mode.now is not now:
-            return original(module, *args, **kwargs)
-        outer = watched.current
-        watched.current = Call(module, outer)
-        try:
-            return original(module, *args, **kwargs)
-        finally:
-            watched.current = outer
-
-    def note(result: Tensor, *_: Any) -> None:
-        if watched.current is not None:
-            watched.calls.setdefault(result, watched.current)
-
-    Module.__call__, now.check = call, note  # type: ignore[method-assign,assignment]
-    try:
-        yield watched
-    finally:
-        Module.__call__, now.check = original, before  # type: ignore[method-assign]
+    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+        if self.current is not None:
+            self.calls.setdefault(result, self.current)
 
 
 def run(model: Module, data: Sequence[Any]) -> tuple[Tensor, dict[Tensor, Call], dict[Tensor, str]]:
@@ -78,14 +61,11 @@ def run(model: Module, data: Sequence[Any]) -> tuple[Tensor, dict[Tensor, Call],
     inputs = [as_tensor(x) for x in data]
     names = dict(zip(inputs, "XY"))
     random = np.random.get_state()
-    now = mode.now
-    recording = now.recording
-    with unchanged([*tensors_within(model), *inputs]), watching() as watched:
-        now.recording = True
+    watched = Watched()
+    with unchanged([*tensors_within(model), *inputs]), observed(watched, recording=True, alone=True):
         try:
             output = model(inputs[0]) if len(inputs) == 1 else model.cost(*inputs)
         finally:
-            now.recording = recording
             np.random.set_state(random)
     return output, watched.calls, names
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from tinygrad_course.autodiff import gradients
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import Observer, observed
 from tinygrad_course.ops import Op
-from tinygrad_course.tensor import Tensor, apply, describe, mode
+from tinygrad_course.tensor import Tensor, apply, describe
 
 
 class Recording:
@@ -68,21 +69,21 @@ class Recording:
 
     def _run_backward(self, cost: Tensor) -> None:
         seed = Tensor(np.ones_like(cost._data), requires_grad=True)
-        users = {id(step.parents): i for i, step in enumerate(self.steps) if step.parents}
-        self.parts: dict[int, list[tuple[int, Tensor]]] = {}
+        parts: dict[int, list[tuple[int, Tensor]]] = {}
+        index = self.index
 
-        def note(result: Tensor, op: Op, inputs: Any, backward_to: Tensor | None = None) -> None:
-            if backward_to is not None:
-                self.parts.setdefault(self.index[id(backward_to)], []).append((users[id(inputs)], result))
-            elif op.constant:
-                result.requires_grad = True  # what is computed from a mask is recorded as well
+        class Parts(Observer):
 
-        before = mode.now.recording, mode.now.check
-        mode.now.recording, mode.now.check = True, note
-        try:
+            def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+                if op.constant:
+                    result.requires_grad = True  # what is computed from a mask is recorded as well
+
+            def handed_back(self, part: Tensor, tensor: Tensor, parent: Tensor) -> None:
+                parts.setdefault(index[id(parent)], []).append((index[id(tensor)], part))
+
+        with observed(Parts(), recording=True, alone=True):
             total = gradients(cost, seed, [self.steps[i] for i in self.parameters], recorded=True)
-        finally:
-            mode.now.recording, mode.now.check = before
+        self.parts = parts
         self.seed = seed
         self.total = {self.index[id(step)]: gradient for step, gradient in total.items()}
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.tensor import Tensor, mode
+from tinygrad_course.mode import observed
+from tinygrad_course.tensor import Tensor
 
 
 class _Probe(Tensor):
@@ -47,19 +48,13 @@ def used_by_vjps(tensor: Tensor) -> list[int]:
     if tensor.op is None:
         return []
     used: set[int] = set()
-    now = mode.now
-    before = now.recording, now.check
-    now.recording, now.check = False, None
-    try:
-        with np.errstate(all="ignore"):
-            for i, parent in enumerate(tensor.parents):
-                vjp = tensor.op.vjps[i] if parent.requires_grad else None
-                if vjp is None:
-                    continue
-                result, *operands = (_Probe(array) for array in (np.asarray(tensor._data), *tensor.inputs))
-                vjp(np.ones_like(tensor._data), result, *operands, **tensor.params)
-                used |= {k for k, probe in enumerate([*operands, result]) if probe.was_read}
-    finally:
-        now.recording, now.check = before
+    with observed(recording=False, alone=True), np.errstate(all="ignore"):
+        for i, parent in enumerate(tensor.parents):
+            vjp = tensor.op.vjps[i] if parent.requires_grad else None
+            if vjp is None:
+                continue
+            result, *operands = (_Probe(array) for array in (np.asarray(tensor._data), *tensor.inputs))
+            vjp(np.ones_like(tensor._data), result, *operands, **tensor.params)
+            used |= {k for k, probe in enumerate([*operands, result]) if probe.was_read}
     result_number = len(tensor.parents)
     return [-1 if k == result_number else k for k in sorted(used)]

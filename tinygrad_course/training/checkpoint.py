@@ -174,7 +174,7 @@ def load(path: PathLike) -> Checkpoint:
         raise InputError(f"{path}: {name} cannot be made with {contents.arguments}: {error}") from None
     _fill(model, contents, path)
     for key, parameter in model.named_parameters():
-        parameter._data = contents.parameters[key]  # `data` would convert it to the dtype of the new model
+        parameter.hold(contents.parameters[key])  # `data` would convert it to the dtype of the new model
     return Checkpoint(model, path=path, **contents.about)
 
 

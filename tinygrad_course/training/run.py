@@ -176,7 +176,7 @@ def train_eagerly(run: Run, before: list[Any] | None = None) -> None:
 
 def put_back(parameters: list[Tensor], arrays: list[Any]) -> None:
     for parameter, data in zip(parameters, arrays):
-        parameter._data = data
+        parameter.hold(data)
 
 
 def check_data(X: Any, Y: Any, binary: bool, dtype: Any) -> tuple[Any, Any]:

@@ -14,9 +14,10 @@ import numpy as np
 
 from tinygrad_course.autodiff import gradients
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import Observer, observed
 from tinygrad_course.nn import Module
 from tinygrad_course.ops import Op
-from tinygrad_course.tensor import Tensor, as_tensor, describe, mode
+from tinygrad_course.tensor import Tensor, as_tensor, describe
 
 
 @dataclass(frozen=True)
@@ -102,29 +103,22 @@ def with_backward(record: Record) -> Record:
     origins: dict[Tensor, Origin] = dict(record.origins)
     made_by: dict[Tensor, Tensor] = {}
     since: list[Tensor] = []
-    step_with = {id(tensor.parents): tensor for tensor in record.tensors if tensor.op is not None}
 
-    def watch(result: Tensor, op: Op, inputs: Sequence[Any], backward_to: Tensor | None = None) -> None:
-        """Called with every new Tensor, also those that record nothing, as the transpose of a constant; and, with
-        `backward_to`, when a VJP is done: `inputs` then are the parents of the step that it belongs to."""
-        if backward_to is None:
+    class Backward(Observer):
+        """Also of what records nothing, as the transpose of a constant."""
+
+        def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
             if result not in record.forward:
                 parents = result.parents or tuple(as_tensor(x) for x in inputs)
                 origins.setdefault(result, Origin(op, parents, result.params))
                 since.append(result)
-        else:
-            for tensor in since:
-                made_by[tensor] = step_with[id(inputs)]
+
+        def handed_back(self, part: Tensor, tensor: Tensor, parent: Tensor) -> None:
+            made_by.update(dict.fromkeys(since, tensor))
             since.clear()
 
-    now = mode.now
-    before = now.check, now.recording
-    with unchanged(record.tensors):
-        now.check, now.recording = watch, True
-        try:
-            total = gradients(output, seed, wanted, recorded=True)
-        finally:
-            now.check, now.recording = before
+    with unchanged(record.tensors), observed(Backward(), recording=True, alone=True):
+        total = gradients(output, seed, wanted, recorded=True)
     gradient_of: dict[Tensor, list[Tensor]] = {}
     for tensor in record.tensors:
         if tensor in total:
@@ -143,14 +137,8 @@ def gradient_arrays(record: Record) -> dict[Tensor, Any]:
     """
     outputs = [root for root in record.roots if root.requires_grad and root.op is not None]
     if len(outputs) == 1 and outputs[0].size == 1:
-        now = mode.now
-        before = now.check
-        with unchanged(record.tensors):
-            now.check = None  # what is NaN is drawn in red, not refused
-            try:
-                return gradients(outputs[0], np.ones_like(outputs[0]._data))
-            finally:
-                now.check = before
+        with unchanged(record.tensors), observed(alone=True):  # what is NaN is drawn in red, not refused
+            return gradients(outputs[0], np.ones_like(outputs[0]._data))
     left = {tensor: tensor.grad for tensor in record.tensors if tensor.grad is not None}
     if not left:
         the_cost(record, "showing gradients")

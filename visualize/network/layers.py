@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.mode import Observer, observed
 from tinygrad_course.nn import Module
-from tinygrad_course.tensor import Tensor, mode, plain
+from tinygrad_course.tensor import Tensor, plain
 
 WANTED = ("a Module with linear layers, such as DeepNetwork([12288, 20, 7, 5, 1]), or the sizes of the layers, such "
           "as [12288, 20, 7, 5, 1]")
@@ -126,19 +127,18 @@ class _Run:
 def _watched(events: list[_Event], model: Module) -> Iterator[None]:
     """Note every operation of a model, record no graph, and leave no trace: not in the mode, not in NumPy's random
     numbers (a model may use some), and parameters that could be written to still can."""
-    def note(result: Tensor, op: Any, inputs: Sequence[Any], *_: Any) -> None:
-        events.append(_Event(op.name, tuple(plain(x) for x in inputs), plain(result)))
+    class Events(Observer):
+
+        def computed(self, result: Tensor, op: Any, inputs: Sequence[Any]) -> None:
+            events.append(_Event(op.name, tuple(plain(x) for x in inputs), plain(result)))
 
     arrays = [plain(parameter) for parameter in model.parameters()]
     writeable = [array for array in arrays if array.flags.writeable]
     random = np.random.get_state()
-    before = mode.now.recording, mode.now.check
-    mode.now.recording, mode.now.check = False, note
     try:
-        with np.errstate(all="ignore"):  # weights may be NaN
+        with observed(Events(), recording=False, alone=True), np.errstate(all="ignore"):  # weights may be NaN
             yield
     finally:
-        mode.now.recording, mode.now.check = before
         np.random.set_state(random)
         for array in writeable:
             array.setflags(write=True)

@@ -16,7 +16,7 @@ from tinygrad_course import Tensor, data, fit, grad, nn, no_grad
 from tinygrad_course.autodiff import detect_anomaly
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
-from tinygrad_course.tensor import mode
+from tinygrad_course.mode import mode
 from tinygrad_course.visualize import Drawing, draw_graph
 from tinygrad_course.visualize.graph.values import number, thumbnails
 
@@ -438,7 +438,7 @@ def test_the_model_runs_as_it_was(layout: str) -> None:
     original = nn.Module.__call__
     with pytest.raises(RuntimeError):
         draw_graph(Failing(), X)
-    assert nn.Module.__call__ is original and mode.now.check is None and mode.now.recording
+    assert nn.Module.__call__ is original and not mode.now.observers and mode.now.recording
 
     class Noisy(nn.Module):
         def forward(self, X: Any) -> Tensor:
@@ -449,7 +449,7 @@ def test_the_model_runs_as_it_was(layout: str) -> None:
     with no_grad():
         draw_graph(PlanarClassifier(), X)
         assert not mode.now.recording
-    assert nn.Module.__call__ is original and mode.now.check is None and mode.now.recording
+    assert nn.Module.__call__ is original and not mode.now.observers and mode.now.recording
 
 
 def test_depth() -> None:

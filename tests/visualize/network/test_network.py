@@ -13,7 +13,7 @@ import pytest
 
 from tinygrad_course import InputError, Tensor, detect_anomaly, nn, no_grad
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
-from tinygrad_course.tensor import mode
+from tinygrad_course.mode import mode
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.network.draw import draw_network
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, LIGHT, Shape, Text, line_width, shortened
@@ -442,10 +442,10 @@ def test_drawing_changes_nothing() -> None:
     gate = gated.gate.data
     np.random.seed(0)
     with no_grad(), detect_anomaly():
-        check = mode.now.check
+        observers = mode.now.observers
         draw_network(model, weights=True, example=X[:, 0], activations=True).svg()
         draw_network(gated)
-        assert mode.now.check is check and not mode.now.recording
+        assert mode.now.observers is observers and not mode.now.recording
     assert np.random.rand() == pytest.approx(0.5488135)  # the first number after seed(0)
     for p, data, writeable, user, grad, values in before:
         assert p._data is data and data.flags.writeable == writeable and p._user is user and p.grad is grad
