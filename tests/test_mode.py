@@ -17,7 +17,7 @@ class Noted(Observer):
         self.seen: list[str] = []
         self.within: list[str] = []
 
-    def computed(self, result: Any, op: Any, inputs: Any) -> None:
+    def computed(self, result: Any, op: Any, inputs: Any, params: Any) -> None:
         self.seen.append(".".join([*self.within[-1:], op.name]))
 
     def handed_back(self, part: Any, tensor: Any, parent: Any) -> None:

@@ -226,7 +226,7 @@ class detect_anomaly(observed):
 
 class _FiniteCheck(Observer):
 
-    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> None:
         if not np.isfinite(result._data).all():
             raise AnomalyError(f"{_in_words(op, inputs)} gave {_first_bad(result)}")
 

@@ -16,8 +16,8 @@ from typing import Any
 class Observer:
     """Is told of what its thread computes while `observed` lasts. A subclass overrides what it wants to hear of."""
 
-    def computed(self, result: Any, op: Any, inputs: Sequence[Any]) -> None:
-        """A new Tensor: the operation, and the Tensors, arrays and numbers that it was applied to."""
+    def computed(self, result: Any, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> None:
+        """A new Tensor: the operation, the Tensors, arrays and numbers that it was applied to, and its parameters."""
 
     def handed_back(self, part: Any, tensor: Any, parent: Any) -> None:
         """The backward pass has computed what `tensor` contributes to the gradient of its `parent`, a Tensor too."""

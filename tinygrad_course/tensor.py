@@ -302,7 +302,7 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
     elif value.base is not None:
         value.setflags(write=False)  # a view: writing to it would change the Tensor that it looks at
     for observer in now.observers:
-        observer.computed(result, op, inputs)
+        observer.computed(result, op, inputs, params)
     return result
 
 

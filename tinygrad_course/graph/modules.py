@@ -44,7 +44,7 @@ class Watched(Observer):
         assert self.current is not None
         self.current = self.current.within
 
-    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+    def computed(self, result: Tensor, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> None:
         if self.current is not None:
             self.calls.setdefault(result, self.current)
 

@@ -74,7 +74,7 @@ class Recording:
 
         class Parts(Observer):
 
-            def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+            def computed(self, result: Tensor, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> None:
                 if op.constant:
                     result.requires_grad = True  # what is computed from a mask is recorded as well
 

@@ -107,7 +107,7 @@ def with_backward(record: Record) -> Record:
     class Backward(Observer):
         """Also of what records nothing, as the transpose of a constant."""
 
-        def computed(self, result: Tensor, op: Op, inputs: Sequence[Any]) -> None:
+        def computed(self, result: Tensor, op: Op, inputs: Sequence[Any], params: dict[str, Any]) -> None:
             if result not in record.forward:
                 parents = result.parents or tuple(as_tensor(x) for x in inputs)
                 origins.setdefault(result, Origin(op, parents, result.params))

@@ -129,7 +129,7 @@ def _watched(events: list[_Event], model: Module) -> Iterator[None]:
     numbers (a model may use some), and parameters that could be written to still can."""
     class Events(Observer):
 
-        def computed(self, result: Tensor, op: Any, inputs: Sequence[Any]) -> None:
+        def computed(self, result: Tensor, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> None:
             events.append(_Event(op.name, tuple(plain(x) for x in inputs), plain(result)))
 
     arrays = [plain(parameter) for parameter in model.parameters()]
