@@ -1,11 +1,14 @@
 # make reproduce    train the course's models and compare them with what the course prints (ARGS="..." for tgc)
 # make test         the tests, flake8 and mypy, on the package as users get it
+# make bench        our engines and other frameworks on the same models (ARGS="..." for it; WHAT=tools or another one
+#                   for the other benchmarks, ARGS=--help says what there is)
 #
-# Both make an environment in .venv the first time and use it again, until the sources change.
+# All make an environment in .venv the first time and use it again, until the sources change.
 
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+WHAT ?= training
 
 # The tests must see the installed package, whatever the caller has set.
 unexport PYTHONPATH PYTHONHOME
@@ -19,7 +22,7 @@ SOURCES := Makefile setup.cfg pyproject.toml README.md LICENSE \
 EDITABLE := $(wildcard $(VENV)/lib/python*/site-packages/__editable__*tinygrad_course*)
 
 .NOTPARALLEL:
-.PHONY: reproduce test clean again
+.PHONY: reproduce test bench clean again
 
 reproduce: $(VENV)/installed-all
 	$(VENV)/bin/tgc reproduce $(ARGS)
@@ -34,6 +37,9 @@ test: $(VENV)/installed-test
 	    || failed="$$failed mypy"; \
 	echo pytest; OPENBLAS_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --dist loadfile || failed="$$failed pytest"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+bench: $(VENV)/installed-all
+	$(VENV)/bin/python tests/benchmarks $(WHAT) $(ARGS)
 
 # A folder build/ left over from before would put files into the package that are deleted by now.
 define install

@@ -29,7 +29,7 @@ LAYERS = """
     compiler training
     equations checking compare
     __init__
-    models course visualize bench
+    models course visualize
     cli __main__
 """.split()
 # Methods of Tensor, and nn.summary: one line and a pointer to the file that does the work, which builds on them.

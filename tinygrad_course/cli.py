@@ -248,48 +248,6 @@ def derive(model: str, form: str, spelled_out: bool) -> None:
            "html": equations.html, "source": equations.source}[form]())
 
 
-def names(context: click.Context, option: click.Parameter, value: str | None) -> list[str] | None:
-    """What is given as one text, "torch,jax"."""
-    return None if value is None else [name for name in (part.strip() for part in value.split(",")) if name]
-
-
-@tgc.command()
-@click.option("--against", callback=names, metavar="NAMES", help="Peers, such as torch,jax; by default all there are.")
-@click.option("--engine", "engines", callback=names, metavar="NAMES", help="Our engines; by default all there are.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="May be given several times; by default all.")
-@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often each takes its turn.")
-@click.option("--iterations", type=click.IntRange(1), help="Of a whole training; by default the model's own.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.5, show_default=True,
-              help="How long steps are measured in each round.")
-@click.option("--budget", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
-              help="Seconds for a whole training; what needs more has none.")
-@click.option("--threads", type=click.IntRange(1), help="Cores to use; by default all.")
-@click.option("--steps-only", is_flag=True, help="No whole trainings, no fresh processes.")
-@click.option("--data", "folder", type=path, help="Folder or file with the course's images.")
-@click.option("--peers", type=path, help="Folder with the peers' programs; by default that of a checkout.")
-@click.option("--out", type=path, default="bench.json", show_default=True,
-              help="A .json file, or a folder for bench.json; the picture is put beside it.")
-def bench(against: list[str] | None, engines: list[str] | None, models: tuple[str, ...], folder: str | None,
-          peers: str | None, out: str, threads: int | None, **settings: Any) -> int:
-    """Measure our engines and other frameworks on the same models.
-
-    All train by turns, each in a process of its own, from the same weights on the same data: time per step, of a
-    whole training and of a fresh process, and memory. First all must agree on the costs; the exit status is 1 if one
-    does not. The peers' programs are in tests/benchmarks/peers of the repository.
-    """
-    from tinygrad_course import bench as benchmark
-    from tinygrad_course.bench.measure import Settings
-
-    target = Path(out)
-    if target.suffix.lower() != ".json":
-        target = _new_folder(target, ["bench.json"]) / "bench.json"
-    for ending in (".json", ".svg", ".png"):
-        _writable(target.with_suffix(ending))
-    return benchmark.bench(models, Settings(images=folder, **settings), engines=engines, against=against,
-                           peers=None if peers is None else Path(peers), out=target, threads=threads)
-
-
 @tgc.group(name="data", cls=Commands)
 def data_commands() -> None:
     """The course's images: download, draw stand-ins, or look."""

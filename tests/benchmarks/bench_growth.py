@@ -1,10 +1,10 @@
 """How time, memory and compilation grow with the number of examples, the width and the depth of a network.
 
-    python tests/benchmarks/bench_growth.py [FOLDER]
+    python bench_growth.py AXIS SIZE ENGINE    measures one point
 
 Each point is a process of its own, which trains eagerly and with the two compiled engines: seconds per step, seconds
 to trace and compile, and the memory of the arrays, of which NumPy keeps count. Writes growth.json and growth.svg and
-.png to FOLDER, by default the current one. What would take longer than the limit is left out, and said.
+.png to a folder, by default the current one. What would take longer than the limit is left out, and said.
 
 What to expect, and what the plot shows:
 
@@ -24,6 +24,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 LIMIT = 40.0  # seconds for a process
@@ -76,17 +77,16 @@ def measure(axis: str, size: int, engine: str) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    if sys.argv[1:2] == ["point"]:
-        print(json.dumps(measure(sys.argv[2], int(sys.argv[3]), sys.argv[4])))
-        return
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True), default=".")
+def growth(folder: Path) -> None:
+    """Time, memory and compilation by examples, width and depth."""
     results: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for axis, sizes in SIZES.items():
         for engine in ENGINES:
             for size in sizes:
                 try:
-                    done = subprocess.run([sys.executable, __file__, "point", axis, str(size), engine],
+                    done = subprocess.run([sys.executable, __file__, axis, str(size), engine],
                                           capture_output=True, text=True, timeout=LIMIT)
                 except subprocess.TimeoutExpired:
                     print(f"{axis} {size}, {engine}: more than {LIMIT:.0f} s, left out")
@@ -130,4 +130,4 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3])))

@@ -1,7 +1,5 @@
 """Time of what people wait for: checking a learner's file, laying out a large graph, a decision boundary.
 
-    python tests/benchmarks/bench_tools.py
-
 Figures are medians of several runs, the first of which, with its imports, is not counted.
 """
 from __future__ import annotations
@@ -13,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import click
+
 from tinygrad_course import Tensor, data
 from tinygrad_course.checking import check_backward, check_file
 from tinygrad_course.compare import compare_gradients
@@ -21,7 +21,6 @@ from tinygrad_course.models import DeepNetwork, PlanarClassifier
 from tinygrad_course.visualize import draw_graph, plots
 
 LEARNERS = Path(__file__).parents[1] / "learners"
-X, Y = data.planar()
 
 
 def seconds(action: Callable[[], Any], runs: int = 5) -> float:
@@ -49,9 +48,11 @@ def without_1_over_m(parameters: Any, cache: Any, X: Any, Y: Any) -> dict[str, A
             "dW2": dZ2 @ cache["A1"].T, "db2": dZ2.sum(axis=1, keepdims=True)}
 
 
-def main() -> None:
+@click.command()
+def tools() -> None:
+    """What people wait for: `tgc check`, equations, pictures."""
     whole = "\n\n".join((LEARNERS / f"week{week}.py").read_text() for week in (2, 3, 4))
-    model = PlanarClassifier()
+    model, (X, Y) = PlanarClassifier(), data.planar()
     with tempfile.TemporaryDirectory() as folder:
         right, wrong = Path(folder, "right.py"), Path(folder, "wrong.py")
         right.write_text(whole)
@@ -71,7 +72,3 @@ def main() -> None:
         ]
         for name, action in rows:
             print(f"{name:<44}{seconds(action):>8.2f} s")
-
-
-if __name__ == "__main__":
-    main()

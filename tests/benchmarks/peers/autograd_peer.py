@@ -23,7 +23,7 @@ def make_cost(problem: Any) -> Any:
     return cost_of
 
 
-class Program:
+class Trainer:
     def __init__(self, problem: Any):
         self.problem = problem
         self.rows, self.labels = (numpy.ascontiguousarray(array.T) for array in (problem.X, problem.Y))

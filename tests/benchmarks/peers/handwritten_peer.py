@@ -126,7 +126,7 @@ def mini_batch_step(optimizer: str, learning_rate: float, weights: list[Any]) ->
     return step
 
 
-class Program:
+class Trainer:
     def __init__(self, problem: Any):
         self.problem = problem
 

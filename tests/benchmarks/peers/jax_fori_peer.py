@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax_peer
 
 
-class Program(jax_peer.Program):
+class Trainer(jax_peer.Trainer):
     def compile(self) -> None:
         step, small = self.step, jax_peer.gathered(self.step)
 

@@ -52,7 +52,7 @@ def gathered(step: Any) -> Any:
     return picked
 
 
-class Program:
+class Trainer:
     def __init__(self, problem: Any):
         jax.config.update("jax_enable_x64", problem.dtype == "float64")
         self.problem = problem

@@ -9,7 +9,7 @@ from tinygrad import Tensor, TinyJit, nn
 from tinygrad.helpers import DEFAULT_FLOAT, Context
 
 
-class Program:
+class Trainer:
     def __init__(self, problem: Any):
         self.problem = problem
         DEFAULT_FLOAT.value = problem.dtype

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 
-class Program:
+class Trainer:
     def __init__(self, problem: Any):
         self.problem = problem
         self.rows = torch.from_numpy(np.ascontiguousarray(problem.X.T))

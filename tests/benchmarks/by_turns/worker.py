@@ -4,9 +4,9 @@
     python worker.py once ITERATIONS PROGRAM.py FOLDER [ARGUMENT...]    trains once, and says how much memory it took
 
 It is run as a file, never as a module of this package: a peer's process must not pay for importing ours. FOLDER holds
-the problem as `problems.py` wrote it. PROGRAM.py defines a class `Program`:
+the problem as `problems.py` wrote it. PROGRAM.py defines a class `Trainer`:
 
-    Program(problem, *arguments)   imports what it needs and brings data and model into the form that suits it
+    Trainer(problem, *arguments)   imports what it needs and brings data and model into the form that suits it
     warm_up()                      may be there: compiles what is to be compiled; not called where it trains only once
     reset()                        back to the initial weights; not timed
     train(iterations) -> float     trains, and returns the cost of the last iteration, before its update
@@ -89,7 +89,7 @@ def make(file: str, folder: str, *arguments: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules["bench_program"] = module
     spec.loader.exec_module(module)
-    return module.Program(load(folder), *arguments)
+    return module.Trainer(load(folder), *arguments)
 
 
 def serve(answers: TextIO, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""`tgc bench`, run as a process with settings so small that its numbers mean nothing."""
+"""The comparison of trainings, run as a process with settings so small that its numbers mean nothing."""
 
 import json
 import os
@@ -9,25 +9,26 @@ import time
 from pathlib import Path
 from typing import Any
 
+import bench_growth
 import numpy as np
 import pytest
+from by_turns import tables
+from by_turns.contestants import our_programs
+from by_turns.problems import KINDS, course_weights, make_model, set_weights
+from by_turns.rounds import agree, turned
+from by_turns.worker import Problem
+from by_turns.worker_process import last_line
 
-from tinygrad_course.bench import tables
-from tinygrad_course.bench.measure import agree, turned
-from tinygrad_course.bench.problems import KINDS, course_weights, make_model, set_weights
-from tinygrad_course.bench.processes import last_line
-from tinygrad_course.bench.worker import Problem
 from tinygrad_course.course.exercises import EXERCISES
 from tinygrad_course.training.run import Batches
 from tinygrad_course.training.fit import ENGINES
 
-TGC = [sys.executable, "-W", "error", "-m", "tinygrad_course", "bench"]
-PEERS = Path(__file__).parent / "benchmarks" / "peers"
+BENCH = [sys.executable, "-W", "error", str(Path(__file__).parent), "training"]
 TINY = ["--model", "planar", "--engine", "eager", "--iterations", "20", "--rounds", "1", "--seconds", "0.01"]
 
 # A program for the folder --peers: the last line is what `train` does.
 WRONG = '''
-class Program:
+class Trainer:
     def __init__(self, problem): {start}
     def reset(self): pass
     def train(self, iterations): {train}
@@ -35,7 +36,7 @@ class Program:
 
 
 def run(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TGC, *map(str, arguments)], capture_output=True, text=True, cwd=folder, timeout=120)
+    return subprocess.run([*BENCH, *map(str, arguments)], capture_output=True, text=True, cwd=folder, timeout=120)
 
 
 def write_peer(folder: Path, name: str, start: str = "pass", train: str = "return 1.0") -> None:
@@ -48,7 +49,7 @@ def write_peer(folder: Path, name: str, start: str = "pass", train: str = "retur
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any], Path]:
     """What a run printed, its JSON, and the folder."""
     folder = tmp_path_factory.mktemp("bench")
-    done = run(*TINY, "--against", "handwritten", "--peers", PEERS, "--out", "results", folder=folder)
+    done = run(*TINY, "--against", "handwritten", "--out", "results", folder=folder)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout, json.loads((folder / "results/bench.json").read_text()), folder / "results"
 
@@ -85,7 +86,7 @@ def test_pictures_are_written(done: tuple[str, dict[str, Any], Path]) -> None:
 
 @pytest.mark.parametrize("arguments, message", [
     (["--model", "deep"], "there is no model 'deep'; there are logistic, planar, planar-50, two-layer"),
-    (["--against", "tensorflow", "--peers", str(PEERS)], "there is no peer 'tensorflow'; there are autograd, handwr"),
+    (["--against", "tensorflow"], "there is no peer 'tensorflow'; there are autograd, handwr"),
     (["--engine", "fast"], "there is no engine 'fast'; there are eager, numpy, native"),
     (["--peers", "missing"], "missing: there is no such folder"),
     (["--peers", "."], "there is no file *_peer.py in this folder"),
@@ -97,8 +98,25 @@ def test_pictures_are_written(done: tuple[str, dict[str, Any], Path]) -> None:
 def test_errors_are_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = run(*arguments, folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("tgc: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("bench: ") and done.stderr.count("\n") == 1
     assert message in done.stderr
+
+
+def test_the_other_benchmarks_run() -> None:
+    """The tools are not run: that takes a minute, and they call only what other tests call too."""
+    command = [sys.executable, "-W", "error", str(Path(__file__).parent)]
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=120)
+    assert all(name in done.stdout for name in ("growth", "imports", "tools", "training"))
+    done = subprocess.run([*command, "imports", "--rounds", "1"], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr, done.stdout.count(" ms")) == (0, "", 3)
+
+
+@pytest.mark.parametrize("engine", bench_growth.ENGINES)
+@pytest.mark.parametrize("axis", bench_growth.SIZES)
+def test_a_point_of_growth(axis: str, engine: str) -> None:
+    found = bench_growth.measure(axis, 8, engine)
+    assert set(found) == {"step", "memory"} | (set() if engine == "eager" else {"compile", "operations"})
+    assert min(found.values()) > 0
 
 
 # --- programs that do not do as they should -------------------------------------------------------
@@ -124,14 +142,14 @@ def test_what_cannot_take_part_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_all_processes(number: int, tmp_path: Path) -> None:
     write_peer(tmp_path, "time", train="import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(100)")
-    process = subprocess.Popen([*TGC, *TINY, "--peers", tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    process = subprocess.Popen([*BENCH, *TINY, "--peers", tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, cwd=tmp_path)
     end = time.monotonic() + 60
     while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < end:
         time.sleep(0.02)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors.strip()) == (130, "tgc: interrupted")
+    assert (process.returncode, errors.strip()) == (130, "bench: interrupted")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -189,7 +207,6 @@ def test_last_line_of_errors(tmp_path: Path) -> None:
 
 
 def test_engines_that_are_there_join() -> None:
-    from tinygrad_course.bench.programs import our_programs
     programs, notes = our_programs(None)
     assert {program.name for program in programs} == set(ENGINES) - {"auto"}
     assert len(programs) + len(notes) == len({"eager", "numpy", "native", *ENGINES} - {"auto"})

@@ -1,7 +1,8 @@
 """What is trained: the course's four models, a wider planar one, and mini-batches of 60 000 made-up examples.
 
-`main` writes one of them into a folder, from which every program reads it: its arguments are NAME DTYPE FOLDER
-[IMAGES]. That is done in a process of its own: what a process holds when it starts another one can count as that one's
+    python problems.py NAME DTYPE FOLDER [IMAGES]    writes one of them into a folder, from which every program reads it
+
+That is done in a process of its own: what a process holds when it starts another one can count as that one's
 memory.
 """
 from __future__ import annotations
@@ -138,3 +139,7 @@ def main() -> None:
         write(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
     except (InputError, OSError) as error:
         sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_course.bench.measure import Outcome
-from tinygrad_course.bench.problems import KINDS
-from tinygrad_course.bench.programs import Program
-from tinygrad_course.bench.tables import duration
+from by_turns.rounds import Outcome
+from by_turns.problems import KINDS
+from by_turns.contestants import Contestant
+from by_turns.tables import duration
 from tinygrad_course.visualize.scene.style import BLUE, INK, MUTED, draws, new_plot
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ ROW, FRAME = 0.24, 0.85  # inches for a program, and for a model's heading and s
 
 
 @draws
-def plot_steps(outcomes: Sequence[Outcome], programs: Sequence[Program], machine: str) -> Plot:
+def plot_steps(outcomes: Sequence[Outcome], programs: Sequence[Contestant], machine: str) -> Plot:
     """Time per step: a panel for each model, in it the programs from the fastest to the slowest. Ours are filled.
 
     A dot is the median, a line reaches from the fastest round to the slowest.
@@ -43,13 +43,13 @@ def plot_steps(outcomes: Sequence[Outcome], programs: Sequence[Program], machine
     return plot
 
 
-def _sorted(outcome: Outcome, programs: Sequence[Program]) -> list[tuple[Program, list[float]]]:
+def _sorted(outcome: Outcome, programs: Sequence[Contestant]) -> list[tuple[Contestant, list[float]]]:
     found = [(program, outcome.programs[program.name].step) for program in programs if program.name in outcome.programs]
     return sorted(((program, numbers) for program, numbers in found if numbers and min(numbers) > 0),
                   key=lambda row: median(row[1]))
 
 
-def _panel(axes: Any, outcome: Outcome, rows: list[tuple[Program, list[float]]]) -> None:
+def _panel(axes: Any, outcome: Outcome, rows: list[tuple[Contestant, list[float]]]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     axes.set_title(f"{outcome.model}   {KINDS[outcome.model].description}", loc="left", color=INK)

@@ -14,9 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tinygrad_course.bench import worker
-from tinygrad_course.bench.programs import Program
+from by_turns import worker
+from by_turns.contestants import Contestant
 from tinygrad_course.errors import InputError
+
+
+PROBLEMS = Path(__file__).with_name("problems.py")
 
 
 class LeftOut(Exception):
@@ -26,7 +29,7 @@ class LeftOut(Exception):
 class Worker:
     """A program in a process of its own, which trains when asked to. Only one of all workers does so at a time."""
 
-    def __init__(self, program: Program, problem: Path, time_limit: float):
+    def __init__(self, program: Contestant, problem: Path, time_limit: float):
         self.program, self.time_limit = program, time_limit
         self.errors = tempfile.TemporaryFile()
         self.late = self.stopped = False
@@ -88,8 +91,12 @@ class Worker:
         return answer
 
 
-def run_once(program: Program, problem: Path, iterations: int, time_limit: float) -> tuple[float, int | None]:
-    """Train once in a fresh process: seconds from its start to its end, and its peak memory in bytes."""
+def run_once(program: Contestant, problem: Path, iterations: int, time_limit: float) -> tuple[float, int | None]:
+    """Train once in a fresh process: seconds from its start to its end, and its peak memory in bytes.
+
+    By these few lines and not by pyperf or hyperfine, since those measure all runs of one command, and then all of the
+    next: here everyone runs once in each round. Nor do they see the peak: what they read is at least their own.
+    """
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -110,7 +117,7 @@ def run_once(program: Program, problem: Path, iterations: int, time_limit: float
 def write_problem(name: str, dtype: str, folder: Path, images: str | None) -> str:
     """Write a problem into a folder, in a process of its own; gives its data's name. Raises InputError."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from tinygrad_course.bench.problems import main; main()", name, dtype, str(folder),
+        [sys.executable, str(PROBLEMS), name, dtype, str(folder),
          *([] if images is None else [os.path.abspath(images)])],
         stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:

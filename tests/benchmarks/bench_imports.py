@@ -1,12 +1,13 @@
-"""How much longer `import tinygrad_course` takes than `import numpy`: run it with python, it prints medians.
+"""How much longer `import tinygrad_course` takes than `import numpy`: medians.
 
 Each import is timed in a fresh process, by turns, so that whatever else the machine does meets both alike.
 """
 
-import argparse
 import statistics
 import subprocess
 import sys
+
+import click
 
 PROGRAM = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 
@@ -16,11 +17,10 @@ def milliseconds(module: str) -> float:
     return 1000 * float(done.stdout)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31)
-    rounds = parser.parse_args().rounds
-
+@click.command()
+@click.option("--rounds", type=click.IntRange(1), default=31, show_default=True)
+def imports(rounds: int) -> None:
+    """The seconds of `import tinygrad_course`."""
     modules = ("numpy", "tinygrad_course")
     for module in modules:
         milliseconds(module)  # once without counting: files come from the disk, and .pyc files are written
@@ -28,7 +28,3 @@ def main() -> None:
     for module, column in zip(modules, zip(*times)):
         print(f"import {module:16} {statistics.median(column):7.1f} ms")
     print(f"difference              {statistics.median(b - a for a, b in times):7.1f} ms (at most 60 wanted)")
-
-
-if __name__ == "__main__":
-    main()

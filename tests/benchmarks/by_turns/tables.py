@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
-from tinygrad_course.bench.measure import Measured, Outcome
-from tinygrad_course.bench.problems import KINDS
-from tinygrad_course.bench.programs import Program
+from by_turns.rounds import Measured, Outcome
+from by_turns.problems import KINDS
+from by_turns.contestants import Contestant
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ CELL = 14  # letters of a column with its borders, no less
 Of = Callable[[Measured], Sequence[float]]
 
 
-def show(console: Console, outcomes: Sequence[Outcome], programs: Sequence[Program]) -> None:
+def show(console: Console, outcomes: Sequence[Outcome], programs: Sequence[Contestant]) -> None:
     """Print the tables of time per step, whole training, fresh process and memory; those that were measured."""
     rounds = max((len(numbers.step) for outcome in outcomes for numbers in outcome.programs.values()), default=0)
     if rounds > 1:
@@ -34,7 +34,7 @@ def show(console: Console, outcomes: Sequence[Outcome], programs: Sequence[Progr
         _show(console, title, outcomes, programs, of, text)
 
 
-def _show(console: Console, title: str, outcomes: Sequence[Outcome], programs: Sequence[Program], of: Of,
+def _show(console: Console, title: str, outcomes: Sequence[Outcome], programs: Sequence[Contestant], of: Of,
           text: Callable[[float], str]) -> None:
     """One table, or several where the window is too narrow for all programs. What has no numbers has no column."""
     columns = [p for p in programs if any(p.name in o.programs and of(o.programs[p.name]) for o in outcomes)]
@@ -48,7 +48,7 @@ def _show(console: Console, title: str, outcomes: Sequence[Outcome], programs: S
         console.print(_table(rows, columns[start:start + fitting], columns, of, text))
 
 
-def _table(rows: Sequence[Outcome], columns: Sequence[Program], all_columns: Sequence[Program], of: Of,
+def _table(rows: Sequence[Outcome], columns: Sequence[Contestant], all_columns: Sequence[Contestant], of: Of,
            text: Callable[[float], str]) -> Table:
     from rich import box
     from rich.table import Table
@@ -69,7 +69,7 @@ def row_name(outcome: Outcome) -> str:
     return f"{outcome.model}\n{KINDS[outcome.model].description.partition(',')[0]}"
 
 
-def fastest_of_ours(outcome: Outcome, programs: Sequence[Program], of: Of) -> float | None:
+def fastest_of_ours(outcome: Outcome, programs: Sequence[Contestant], of: Of) -> float | None:
     """The least median of our engines."""
     found = [median(of(outcome.programs[p.name])) for p in programs
              if p.ours and p.name in outcome.programs and of(outcome.programs[p.name])]

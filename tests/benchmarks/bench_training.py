@@ -1,4 +1,4 @@
-"""`tgc bench`: how long our engines and other frameworks take for the same training, measured in the same run."""
+"""How long our engines and other frameworks take for the same training, measured in the same run."""
 from __future__ import annotations
 
 import importlib.util
@@ -9,12 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+from by_turns import hardware, tables
+from by_turns.contestants import PEERS, Contestant, our_programs, peer_programs
+from by_turns.problems import DTYPES, KINDS
+from by_turns.rounds import Outcome, Settings, measure
+from by_turns.worker_process import ended_like_ctrl_c
+
 from tinygrad_course import __version__
-from tinygrad_course.bench import machine, tables
-from tinygrad_course.bench.measure import Outcome, Settings, measure
-from tinygrad_course.bench.problems import KINDS
-from tinygrad_course.bench.processes import ended_like_ctrl_c
-from tinygrad_course.bench.programs import Program, our_programs, peer_programs
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
 
@@ -22,9 +24,47 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def bench(models: Sequence[str], settings: Settings, *, engines: Sequence[str] | None = None,
-          against: Sequence[str] | None = None, peers: Path | None = None, out: Path,
-          threads: int | None = None) -> int:
+def names(context: click.Context, option: click.Parameter, value: str | None) -> list[str] | None:
+    """What is given as one text, "torch,jax"."""
+    return None if value is None else [name for name in (part.strip() for part in value.split(",")) if name]
+
+
+@click.command()
+@click.option("--against", callback=names, metavar="NAMES", help="Peers, such as torch,jax; by default all there are.")
+@click.option("--engine", "engines", callback=names, metavar="NAMES", help="Our engines; by default all there are.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="May be given several times; by default all.")
+@click.option("--dtype", type=click.Choice(DTYPES), default="float64", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often each takes its turn.")
+@click.option("--iterations", type=click.IntRange(1), help="Of a whole training; by default the model's own.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.5, show_default=True,
+              help="How long steps are measured in each round.")
+@click.option("--budget", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True,
+              help="Seconds for a whole training; what needs more has none.")
+@click.option("--threads", type=click.IntRange(1), help="Cores to use; by default all.")
+@click.option("--steps-only", is_flag=True, help="No whole trainings, no fresh processes.")
+@click.option("--data", "images", help="Folder or file with the course's images.")
+@click.option("--peers", type=click.Path(path_type=Path), default=PEERS, help="Folder with the peers' programs.")
+@click.option("--out", type=click.Path(path_type=Path), default="bench.json", show_default=True,
+              help="A .json file, or a folder for bench.json; the picture is put beside it.")
+def training(models: Sequence[str], engines: Sequence[str] | None, against: Sequence[str] | None, peers: Path,
+             out: Path, threads: int | None, **settings: Any) -> int:
+    """Our engines and other frameworks on the same models.
+
+    All train by turns, each in a process of its own, from the same weights on the same data: time per step, of a
+    whole training and of a fresh process, and memory. First all must agree on the costs; the exit status is 1 if one
+    does not.
+    """
+    if out.suffix.lower() != ".json":
+        out.mkdir(parents=True, exist_ok=True)
+        out = out / "bench.json"
+    if not out.parent.is_dir():  # say so before minutes are spent on what should go into it
+        raise InputError(f"{out}: there is no folder {out.parent}: make it, or choose another one")
+    return compare(models, Settings(**settings), engines=engines, against=against, peers=peers, out=out,
+                   threads=threads)
+
+
+def compare(models: Sequence[str], settings: Settings, *, engines: Sequence[str] | None,
+            against: Sequence[str] | None, peers: Path, out: Path, threads: int | None) -> int:
     """Measure, print the tables, and write `out` (JSON) with the picture beside it. Gives the exit status.
 
     models, engines, against: names; by default all there are. threads: how many cores everything may use.
@@ -46,10 +86,10 @@ def bench(models: Sequence[str], settings: Settings, *, engines: Sequence[str] |
     if not drawn:
         notes.append('no picture: that needs pip install "tinygrad_course[plots]"')
     if threads is not None:
-        machine.use_cores(threads)
-    here = machine.description()
+        hardware.use_cores(threads)
+    here = hardware.description()
     say = Notes(console, notes)
-    console.print(f"{machine.in_words(here)}; {settings.dtype}")
+    console.print(f"{hardware.in_words(here)}; {settings.dtype}")
 
     outcomes: list[Outcome] = []
     with ended_like_ctrl_c(), _status() as status:
@@ -61,9 +101,9 @@ def bench(models: Sequence[str], settings: Settings, *, engines: Sequence[str] |
     tables.show(console, outcomes, programs)
     files = [out]
     if drawn and any(numbers.step for outcome in outcomes for numbers in outcome.programs.values()):
-        from tinygrad_course.bench.picture import plot_steps
+        from by_turns.step_plot import plot_steps
 
-        plot = plot_steps(outcomes, programs, machine.in_words(here))
+        plot = plot_steps(outcomes, programs, hardware.in_words(here))
         for ending in (".svg", ".png"):
             files.append(out.with_suffix(ending))
             plot.write(files[-1])
@@ -98,7 +138,7 @@ class Notes:
         self.console.print(text, markup=False)
 
 
-def as_dict(outcomes: Sequence[Outcome], programs: Sequence[Program], settings: Settings, here: dict[str, Any],
+def as_dict(outcomes: Sequence[Outcome], programs: Sequence[Contestant], settings: Settings, here: dict[str, Any],
             notes: Sequence[str]) -> dict[str, Any]:
     """Everything that was measured, each round of it. Times in seconds, memory in bytes."""
     return {

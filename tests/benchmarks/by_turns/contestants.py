@@ -1,4 +1,4 @@
-"""Which programs take part: our engines, and the peers' programs in a folder of the repository."""
+"""Which programs take part: our engines, and the peers' programs in the folder `peers` or another one."""
 from __future__ import annotations
 
 import importlib.metadata
@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tinygrad_course
-from tinygrad_course.bench import ours
 from tinygrad_course.errors import InputError
 from tinygrad_course.training.fit import ENGINES
 
 OUR_ENGINES = ("eager", "numpy", "native")
-IN_THE_REPOSITORY = Path("tests", "benchmarks", "peers")
-HOW_TO_GET_THEM = (f"the peers' programs are in {IN_THE_REPOSITORY.as_posix()} of the repository: call tgc bench in a "
-                   "checkout of it, or give their folder by --peers")
+OUR_ENGINE = Path(__file__).with_name("our_engine.py")
+PEERS = Path(__file__).parents[1] / "peers"
 ENDING = "_peer.py"
 ALWAYS = "handwritten"  # the course's NumPy needs nothing that is not there
 
 
 @dataclass(frozen=True)
-class Program:
+class Contestant:
     """A file that `worker.py` can run, with arguments. version: of the library that it uses."""
 
     name: str
@@ -31,27 +29,24 @@ class Program:
     version: str | None
 
 
-def our_programs(chosen: Sequence[str] | None) -> tuple[list[Program], list[str]]:
+def our_programs(chosen: Sequence[str] | None) -> tuple[list[Contestant], list[str]]:
     """Our engines, and notes on those that this version does not have. Raises InputError for an unknown one."""
     known = list(dict.fromkeys([*OUR_ENGINES, *(engine for engine in ENGINES if engine != "auto")]))
     _refuse_unknown("engine", chosen or [], known)
     wanted = known if chosen is None else list(dict.fromkeys(chosen))
-    programs = [Program(name, Path(ours.__file__), (name,), True, tinygrad_course.__version__)
+    programs = [Contestant(name, OUR_ENGINE, (name,), True, tinygrad_course.__version__)
                 for name in wanted if name in ENGINES]
     return programs, [f"{name}: there is no such engine in this version" for name in wanted if name not in ENGINES]
 
 
-def peer_programs(folder: Path | None, chosen: Sequence[str] | None) -> tuple[list[Program], list[str]]:
+def peer_programs(where: Path, chosen: Sequence[str] | None) -> tuple[list[Contestant], list[str]]:
     """The peers' programs, and notes on those that cannot take part.
 
-    folder: that with their programs; by default it is looked for in a checkout. chosen: their names, all by default;
-    "jax" stands for "jax-fori" too. Raises InputError for a folder without programs and an unknown name.
+    where: the folder with their programs. chosen: their names, all by default; "jax" stands for "jax-fori" too.
+    Raises InputError for a folder that is missing or without programs, and for an unknown name.
     """
-    where = _folder(folder)
-    if where is None:
-        if chosen:
-            raise InputError(f"{chosen[0]}: {HOW_TO_GET_THEM}")
-        return [], [f"only our engines: {HOW_TO_GET_THEM}"]
+    if not where.is_dir():
+        raise InputError(f"{where}: there is no such folder; expected the one with the peers' programs")
     files = {file.name.removesuffix(ENDING).replace("_", "-"): file for file in sorted(where.glob("*" + ENDING))}
     if not files:
         raise InputError(f"{where}: there is no file *{ENDING} in this folder; expected the peers' programs")
@@ -62,22 +57,12 @@ def peer_programs(folder: Path | None, chosen: Sequence[str] | None) -> tuple[li
         if chosen is not None and name != ALWAYS and name not in chosen and library not in chosen:
             continue
         if library == ALWAYS:
-            programs.append(Program(name, files[name], (), False, importlib.metadata.version("numpy")))
+            programs.append(Contestant(name, files[name], (), False, importlib.metadata.version("numpy")))
         elif importlib.util.find_spec(library) is None:
             notes.append(f"{name}: {library} is not installed")
         else:
-            programs.append(Program(name, files[name], (), False, _version(library)))
+            programs.append(Contestant(name, files[name], (), False, _version(library)))
     return programs, notes
-
-
-def _folder(given: Path | None) -> Path | None:
-    """The peers' programs: the folder given, or that of a checkout: the current folder, or where this package lies."""
-    if given is not None:
-        if not given.is_dir():
-            raise InputError(f"{given}: there is no such folder; expected the one with the peers' programs")
-        return given
-    checkouts = (Path(), Path(tinygrad_course.__file__).parents[1])
-    return next((root / IN_THE_REPOSITORY for root in checkouts if (root / IN_THE_REPOSITORY).is_dir()), None)
 
 
 def _version(library: str) -> str | None:

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tinygrad_course.bench.problems import KINDS
-from tinygrad_course.bench.processes import LeftOut, Worker, run_once, write_problem
-from tinygrad_course.bench.programs import Program
+from by_turns.problems import KINDS
+from by_turns.worker_process import LeftOut, Worker, run_once, write_problem
+from by_turns.contestants import Contestant
 
 TOLERANCE = {"float64": 1e-6, "float32": 1e-3}
 ROUNDED = {"float64": 1e-6, "float32": 1e-2}  # after more than 100 iterations: single precision has grown apart by then
@@ -85,19 +85,19 @@ class Outcome:
     disagree: list[str] = field(default_factory=list)
 
 
-def measure(model: str, programs: Sequence[Program], settings: Settings, say: Callable[[str], None],
+def measure(model: str, programs: Sequence[Contestant], settings: Settings, say: Callable[[str], None],
             status: Callable[[str], None]) -> Outcome:
     """All numbers of one model. `say` is told what a user must know, `status` what is being done.
 
     Raises InputError where the data cannot be had.
     """
-    with tempfile.TemporaryDirectory(prefix="tgc-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         problem = Path(folder)
         status(f"{model}: data")
         outcome = Outcome(model, write_problem(model, settings.dtype, problem, settings.images),
                           KINDS[model].iterations if settings.iterations is None else settings.iterations)
 
-        def leave_out(program: Program, why: str) -> None:
+        def leave_out(program: Contestant, why: str) -> None:
             outcome.programs[program.name].note = why
             say(f"{model}, {program.name}: {why}")
 
@@ -122,8 +122,8 @@ def measure(model: str, programs: Sequence[Program], settings: Settings, say: Ca
         return outcome
 
 
-def _with_workers(outcome: Outcome, programs: Sequence[Program], problem: Path, settings: Settings,
-                  leave_out: Callable[[Program, str], None], status: Callable[[str], None]) -> None:
+def _with_workers(outcome: Outcome, programs: Sequence[Contestant], problem: Path, settings: Settings,
+                  leave_out: Callable[[Contestant, str], None], status: Callable[[str], None]) -> None:
     with ExitStack() as stack:
         workers: list[Worker] = []
         whole_training: set[str] = set()

@@ -3,16 +3,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinygrad_course.bench.problems import make_model, set_weights
+from problems import make_model, set_weights  # which lies beside this file
+
 from tinygrad_course.errors import InputError
 from tinygrad_course.optim import Adam, GradientDescent, Momentum, Optimizer
 from tinygrad_course.training.fit import fit
 
 if TYPE_CHECKING:
-    from tinygrad_course.bench.worker import Problem
+    from by_turns.worker import Problem
 
 
-class Program:
+class Trainer:
     """`fit`, from call to return: with the checks of the data, and with tracing and compiling where the engine does."""
 
     def __init__(self, problem: Problem, engine: str):
