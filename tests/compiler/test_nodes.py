@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_course import ops
-from tinygrad_course.compiler.nodes import FUNCTIONS, Node, Untraceable, as_node, inputs_named
+from tinygrad_course.compiler.nodes import FUNCTIONS, ArrayNode, Untraceable, as_node, inputs_named
 from tinygrad_course.compiler.program import evaluated
 
 RANDOM = np.random.RandomState(0)
@@ -140,7 +140,7 @@ def choices() -> list[Sample]:
     found = [Sample(name, f, pair) for name, f in functions.items() for pair in ((A, A), (A, ROW), (COLUMN, ROW))]
     return found + [Sample("where weak", lambda x, p: np.where(x > 0, x, p), (A, float)),
                     Sample("clip weak", lambda x, p: np.clip(x, None, p), (A, float)),
-                    Sample("astype weak", lambda p: np.add(p, 1).astype(np.float32) if isinstance(p, Node)
+                    Sample("astype weak", lambda p: np.add(p, 1).astype(np.float32) if isinstance(p, ArrayNode)
                            else np.float32(p + 1), (float,))]
 
 
@@ -158,7 +158,7 @@ def test_a_node_is_what_numpy_makes_of_arrays(sample: Sample) -> None:
         with np.errstate(all="ignore"):
             expected = sample.function(*arrays)
         array = np.asarray(expected)
-        assert isinstance(node, Node) and (node.shape, node.dtype) == (array.shape, array.dtype)
+        assert isinstance(node, ArrayNode) and (node.shape, node.dtype) == (array.shape, array.dtype)
         assert node.weak is (type(expected) in (int, float)) or isinstance(expected, (np.generic, bool))
         assert (node.size, node.ndim, node.nbytes) == (array.size, array.ndim, array.nbytes)
         value = np.asarray(evaluated([node], dict(zip(nodes, arrays)))[0])

@@ -10,8 +10,8 @@ import pytest
 from tinygrad_course import InputError, Tensor, data, fit, nn, optim
 from tinygrad_course.compiler import compile_step
 from tinygrad_course.compiler.nodes import as_node, inputs_named
-from tinygrad_course.compiler.numpy_code import Writer
-from tinygrad_course.compiler.program import Program, evaluated, ordered
+from tinygrad_course.compiler.numpy_code import NumPyWriter
+from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, ordered
 from tinygrad_course.compiler.step import Step
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 
@@ -130,12 +130,12 @@ def step_of(model: nn.Module, optimizer: optim.Optimizer, X: Any = X, Y: Any = Y
 
 
 def written(cost: Any, sizes: dict[str, float] = {}, **updates: Any) -> Any:
-    """Source for inputs named x, y, ... of these new values."""
+    """NumPySource for inputs named x, y, ... of these new values."""
     nodes = {x.name: x for x in ordered([cost, *updates.values()]) if x.op == "input"}
     changed = {nodes[name]: as_node(y) for name, y in updates.items()}
-    program = Program(ordered([cost, *changed.values()]), cost, changed, {x: ("data", x.name) for x in nodes.values()},
-                      {})
-    return Writer(program, [], sizes).source("A step.")
+    program = StepProgram(ordered([cost, *changed.values()]), cost, changed,
+                          {x: DataSlot(str(x.name)) for x in nodes.values()}, {})
+    return NumPyWriter(program, [], sizes).source("A step.")
 
 
 # ---------------------------------------------------------------------------------------- the planar model
@@ -280,10 +280,10 @@ def test_names_that_python_would_not_take_or_that_are_taken() -> None:
     names = ["layers.0.W", "W[1]", "for", "1", "", "np", "costs", "i", "m", "train", "a b", "W1", "W.1", "Größe", "t1",
              "order", "t1"]
     nodes = [inputs_named(name, (), np.float64) for name in names]
-    program = Program([], s, {}, {}, {})
+    program = StepProgram([], s, {}, {}, {})
     cost: Any = sum(np.exp(node) * (i + 2) for i, node in enumerate(nodes))
-    program = Program(ordered([cost]), cost, {}, {x: ("data", i) for i, x in enumerate(nodes)}, {})
-    source = Writer(program, [], {"m": 5}).source("A step.")
+    program = StepProgram(ordered([cost]), cost, {}, {x: DataSlot(str(i)) for i, x in enumerate(nodes)}, {})
+    source = NumPyWriter(program, [], {"m": 5}).source("A step.")
     arguments = list(source.arguments)
     assert len(set(arguments)) == len(nodes) and all(name.isidentifier() and name.isascii() for name in arguments)
     assert not {"np", "costs", "i", "m", "train", "for"} & set(arguments) and arguments[:2] == ["layers_0_W", "W1"]

@@ -8,15 +8,16 @@ import pytest
 
 from tinygrad_course import optim
 from tinygrad_course.compiler import rewrites
-from tinygrad_course.compiler.nodes import Node, as_node, inputs_named
-from tinygrad_course.compiler.program import Program, evaluated, ordered, rewritten
+from tinygrad_course.compiler.nodes import ArrayNode, as_node, inputs_named
+from tinygrad_course.compiler.program import (
+    DataSlot, HoistedSlot, ParameterSlot, Slot, StepProgram, evaluated, ordered, rewritten)
 from tinygrad_course.compiler.step import PASSES, optimised
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 
 RANDOM = np.random.RandomState(0)
 NAN, INF = float("nan"), float("inf")
-Pass = Callable[[Program], Program]
+Pass = Callable[[StepProgram], StepProgram]
 
 W, V = inputs_named("W", (3, 4), np.float64), inputs_named("V", (3, 4), np.float64)
 X, Y = inputs_named("X", (4, 5), np.float64), inputs_named("Y", (3, 5), np.float64)
@@ -26,21 +27,22 @@ F = inputs_named("F", (3, 4), np.float32)
 p = inputs_named("p", (), np.float64, weak=True)
 SPECIAL = np.array([0.0, -0.0, NAN, INF, -INF, 1e308, -1e-310, 800.0, -800.0, 36.0, -36.0, 0.5, -0.5, 3.0, -2.0,
                     1e-17, -1e-17, 710.0])
-VALUES: dict[Node, Any] = {
+VALUES: dict[ArrayNode, Any] = {
     W: SPECIAL[:12].reshape(3, 4), V: RANDOM.randn(3, 4), X: RANDOM.randn(4, 5), Y: RANDOM.randn(3, 5),
     Z: SPECIAL.reshape(2, 9), I: RANDOM.randint(-3, 3, (3, 4)), F: RANDOM.randn(3, 4).astype(np.float32), p: 0.7}
 TAME = VALUES | {W: RANDOM.randn(3, 4)}  # for products, where a NaN would hide all else
 
 
-def program(cost: Any, *updates: Any) -> Program:
+def program(cost: Any, *updates: Any) -> StepProgram:
     """A program with this cost, and with updates of W and V."""
     cost = as_node(cost)
     changed = dict(zip((W, V), map(as_node, updates)))
-    slots: dict[Node, Any] = {x: ("parameter", i) if x in changed else ("data", x.name) for i, x in enumerate(VALUES)}
-    return Program(ordered([cost, *changed.values()]), cost, changed, slots, {})
+    slots: dict[ArrayNode, Slot] = {x: ParameterSlot(i) if x in changed else DataSlot(str(x.name))
+                                    for i, x in enumerate(VALUES)}
+    return StepProgram(ordered([cost, *changed.values()]), cost, changed, slots, {})
 
 
-def ops_of(p: Program) -> list[str]:
+def ops_of(p: StepProgram) -> list[str]:
     return [node.op for node in p.nodes if node.op not in ("input", "constant")]
 
 
@@ -49,11 +51,11 @@ def same_bits(a: Any, b: Any) -> bool:
     return (a.shape, a.dtype, a.tobytes()) == (b.shape, b.dtype, b.tobytes())
 
 
-def values_of(p: Program, values: Any = VALUES) -> list[Any]:
+def values_of(p: StepProgram, values: Any = VALUES) -> list[Any]:
     return evaluated(p.outputs(), values)
 
 
-def check(rewrite: Pass, before: Program, after: list[str], values: Any = VALUES) -> Program:
+def check(rewrite: Pass, before: StepProgram, after: list[str], values: Any = VALUES) -> StepProgram:
     """The operations that are left, and equal values."""
     done = rewrite(before)
     assert ops_of(done) == after
@@ -183,7 +185,7 @@ def test_sigmoid_from_the_exponential_of_the_cost(dtype: Any) -> None:
     loss = np.log1p(np.exp(np.copysign(Z, -1))).sum()
     A = 1 / (1 + np.exp(-Z))
     A.name = "A"
-    before = Program(ordered([loss, A]), loss, {Z: A}, {Z: ("parameter", 0)}, {})
+    before = StepProgram(ordered([loss, A]), loss, {Z: A}, {Z: ParameterSlot(0)}, {})
     before = rewrites.shared(before)
     done = rewrites.sigmoid_fused_with_cross_entropy(before)
     assert ops_of(done).count("exp") == 1 and ops_of(before).count("exp") == 2
@@ -206,13 +208,14 @@ def test_a_sigmoid_of_something_else_stays() -> None:
         check(rewrites.sigmoid_fused_with_cross_entropy, before, ops_of(before))
 
 
-def product_of(n: int, k: int, m: int, ta: bool, tb: bool, computed: str) -> tuple[Program, dict[Node, Any]]:
+def product_of(n: int, k: int, m: int, ta: bool, tb: bool, computed: str) -> tuple[StepProgram, dict[ArrayNode, Any]]:
     a = inputs_named("a", (k, n) if ta else (n, k), np.float64)
     b = inputs_named("b", (m, k) if tb else (k, m), np.float64)
     left, right = (np.tanh(x) if x.name in computed else x for x in (a, b))
     cost = (left.T if ta else left) @ (right.T if tb else right)
     cost.name = "Z"
-    before = rewrites.transposes_absorbed(Program(ordered([cost]), cost, {}, {a: ("data", "X"), b: ("data", "Y")}, {}))
+    before = rewrites.transposes_absorbed(StepProgram(
+        ordered([cost]), cost, {}, {a: DataSlot("X"), b: DataSlot("Y")}, {}))
     return before, {a: RANDOM.randn(*a.shape), b: RANDOM.randn(*b.shape)}
 
 
@@ -244,7 +247,7 @@ def test_what_no_step_changes_is_computed_before() -> None:
     before = program((W @ centred).sum() + (Y.T * 2).sum() + Y[0, 0], W * X.T[:3, :4].sum(), V + W)
     once, done = rewrites.split(before)
     assert [node.op for node in once] == ["subtract", "reshape", "reshape"] and once[0].name == "centred"
-    hoisted = [x for x, slot in done.slots.items() if slot[0] == "hoisted"]
+    hoisted = [x for x, slot in done.slots.items() if isinstance(slot, HoistedSlot)]
     assert [(x.shape, x.name) for x in hoisted] == [(x.shape, x.name) for x in once]
     assert ops_of(done) == ["matmul", "sum", "reshape", "add", "getitem", "add", "multiply", "add"]
     values = TAME | dict(zip(hoisted, evaluated(once, TAME)))
@@ -256,7 +259,7 @@ def test_what_no_step_changes_is_computed_before() -> None:
 # --------------------------------------------------------------------------------------------- all together
 
 
-def random_program(seed: int) -> Program:
+def random_program(seed: int) -> StepProgram:
     """Operations on two matrices, with repetitions and with what can be simplified."""
     random = np.random.RandomState(seed)
     unary: list[Callable[[Any], Any]] = [
@@ -305,7 +308,7 @@ def test_how_short_programs_become(model: Any, n_y: int, before: int, after: int
 
 
 def test_ten_thousand_operations() -> None:
-    """No recursion, and every pass looks at each Node once."""
+    """No recursion, and every pass looks at each node once."""
     for n in (100, 10_000):
         x: Any = W
         for i in range(n // 4):
@@ -313,7 +316,7 @@ def test_ten_thousand_operations() -> None:
         before = program(x.sum(), x)
         calls = []
 
-        def noted(node: Node) -> Node:
+        def noted(node: ArrayNode) -> ArrayNode:
             calls.append(node)
             return node
         assert len(rewritten(before, noted).nodes) == len(calls) == len(before.nodes)

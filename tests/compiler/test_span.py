@@ -9,6 +9,7 @@ import pytest
 from tinygrad_course import Tensor, fit, nn, optim
 from tinygrad_course.autodiff import backward
 from tinygrad_course.compiler.span import in_the_span_of_the_data
+from tinygrad_course.compiler.program import ParameterSlot
 from tinygrad_course.compiler.step import Step
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression, TwoLayerNetwork
@@ -213,7 +214,8 @@ def test_where_it_does_not_apply(name: str) -> None:
     make, optimizer, data = NOT[name]
     step = compare(make, optimizer, data)
     assert "W" not in step.spans and "W1" not in step.spans
-    assert any(slot[0] == "parameter" and x in step.program.updates and x.size == step.parameters[slot[1]].size
+    assert any(isinstance(slot, ParameterSlot) and x in step.program.updates
+               and x.size == step.parameters[slot.parameter].size
                and x.ndim == 2 and N_X in x.shape for x, slot in step.program.slots.items())
 
 

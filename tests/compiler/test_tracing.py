@@ -11,8 +11,8 @@ import pytest
 
 from tinygrad_course import InputError, Tensor, detect_anomaly, nn, no_grad, ops, optim
 from tinygrad_course.autodiff import backward
-from tinygrad_course.compiler.nodes import Node, Untraceable
-from tinygrad_course.compiler.program import Program, evaluated, fixed_nodes
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable
+from tinygrad_course.compiler.program import DataSlot, ParameterSlot, StepProgram, evaluated, fixed_nodes
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression
 from tinygrad_course.mode import mode
@@ -60,19 +60,20 @@ def same(a: Any, b: Any) -> bool:
     return (a.shape, a.dtype, a.tobytes()) == (b.shape, b.dtype, b.tobytes())
 
 
-def bound(program: Program, parameters: list[Tensor], optimizer: optim.Optimizer, X: Any, Y: Any) -> dict[Node, Any]:
+def bound(program: StepProgram, parameters: list[Tensor], optimizer: optim.Optimizer, X: Any,
+          Y: Any) -> dict[ArrayNode, Any]:
     """The values of the inputs."""
     def value(slot: Any) -> Any:
-        if slot[0] == "data":
-            return {"X": X, "Y": Y}[slot[1]]
-        parameter = parameters[slot[1]]
-        return parameter._data if slot[0] == "parameter" else \
-            optimizer.state_of(parameter, parameter._data)[slot[2]]
+        if isinstance(slot, DataSlot):
+            return {"X": X, "Y": Y}[slot.name]
+        parameter = parameters[slot.parameter]
+        return parameter._data if isinstance(slot, ParameterSlot) else \
+            optimizer.state_of(parameter, parameter._data)[slot.part]
     return {x: value(slot) for x, slot in program.slots.items()}
 
 
 def check(model: nn.Module, cost_of: Cost, optimizer: optim.Optimizer, X: Any, Y: Any, steps: int = 1,
-          other: Any = None) -> Program:
+          other: Any = None) -> StepProgram:
     """Hold the program against eager steps. other: examples for the steps after the first."""
     parameters = model.parameters()
     program = trace(model, cost_of, optimizer, X, Y, batches=other is not None)
@@ -89,8 +90,8 @@ def check(model: nn.Module, cost_of: Cost, optimizer: optim.Optimizer, X: Any, Y
         assert same(values[0], J.data)
         for x, value in zip(program.updates, values[1:]):
             slot = program.slots[x]
-            parameter = parameters[slot[1]]
-            now = parameter._data if slot[0] == "parameter" else optimizer.states[parameter][slot[2]]
+            parameter = parameters[slot.parameter]
+            now = parameter._data if isinstance(slot, ParameterSlot) else optimizer.states[parameter][slot.part]
             assert same(value, now) and (np.shape(now), np.asarray(now).dtype) == (x.shape, x.dtype)
             assert x.weak is (type(now) in (int, float))
     return program
@@ -173,7 +174,7 @@ def test_models_that_use_a_parameter_twice_or_not_at_all() -> None:
     optimizer = optim.Momentum(0.1)
     program = check(model, cost, optimizer, X, Y, steps=3)
     assert [x.name for x in program.updates] == ["all.0_state1", "all.0", "all.1_state1", "all.1"]
-    assert unused not in optimizer.states and program.results["parameter", 2].name == "all.2"
+    assert unused not in optimizer.states and program.results[ParameterSlot(2)].name == "all.2"
 
 
 def test_constants_of_the_model_and_of_python_are_constants_of_the_program() -> None:

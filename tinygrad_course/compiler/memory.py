@@ -1,4 +1,4 @@
-"""Which Node is kept where: buffers are planned once and used again, so that no step allocates anything."""
+"""Which node is kept where: buffers are planned once and used again, so that no step allocates anything."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -7,30 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node
-from tinygrad_course.compiler.program import Program
+from tinygrad_course.compiler.nodes import ArrayNode
+from tinygrad_course.compiler.program import StepProgram
 
 FOREVER = 1 << 60
 
 
 @dataclass
 class Memory:
-    """kept: for each computed Node that is no view, the number of its buffer, or the input whose memory it takes over.
+    """kept: for each computed node that is no view, the number of its buffer, or the input whose memory it takes over.
 
     buffers: shape and dtype of each buffer as it is first used.  copied: updates whose input is still read after they
     are known, so that they are copied there at the end of the step.
     """
 
-    kept: dict[Node, int | Node] = field(default_factory=dict)
+    kept: dict[ArrayNode, int | ArrayNode] = field(default_factory=dict)
     buffers: list[tuple[tuple[int, ...], Any]] = field(default_factory=list)
-    copied: list[tuple[Node, Node]] = field(default_factory=list)
+    copied: list[tuple[ArrayNode, ArrayNode]] = field(default_factory=list)
 
     @property
     def nbytes(self) -> int:
         return sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in self.buffers)
 
 
-def is_elementwise(node: Node) -> bool:
+def is_elementwise(node: ArrayNode) -> bool:
     """Whether element i of the result needs nothing but elements i of the inputs, so that it may take their place."""
     return _is_elementwise(node.op)
 
@@ -41,8 +41,8 @@ def _is_elementwise(op: str) -> bool:
     return isinstance(function, np.ufunc) and function.signature is None  # unlike that of matmul
 
 
-def is_view(node: Node) -> bool:
-    """Whether a Node is a way to look at its input. A reshape is one only of memory in the usual order."""
+def is_view(node: ArrayNode) -> bool:
+    """Whether a node is a way to look at its input. A reshape is one only of memory in the usual order."""
     if node.op == "reshape":
         x = node.inputs[0]
         while x.op == "reshape":
@@ -53,32 +53,32 @@ def is_view(node: Node) -> bool:
     return node.op in ("transpose", "broadcast_to")
 
 
-def is_flat(x: Node, node: Node) -> bool:
+def is_flat(x: ArrayNode, node: ArrayNode) -> bool:
     """Whether a reshape only puts in or takes away axes of size one, which any array allows."""
     return tuple(n for n in x.shape if n != 1) == tuple(n for n in node.shape if n != 1)
 
 
-def looked_at(node: Node) -> Node:
-    """The Node whose memory a view looks at; other Nodes themselves."""
+def looked_at(node: ArrayNode) -> ArrayNode:
+    """The node whose memory a view looks at; other nodes themselves."""
     while is_view(node):
         node = node.inputs[0]
     return node
 
 
-def planned(program: Program) -> Memory:
-    """Buffers for all Nodes of a program, in its order. Python numbers need none."""
+def planned(program: StepProgram) -> Memory:
+    """Buffers for all nodes of a program, in its order. Python numbers need none."""
     memory = Memory()
-    last_use: dict[Node, int] = {}
+    last_use: dict[ArrayNode, int] = {}
     for i, node in enumerate(program.nodes):
         for x in node.inputs:
             last_use[looked_at(x)] = i
     for node in program.outputs():
         last_use[looked_at(node)] = FOREVER
-    ends: dict[int, list[Node]] = {}
+    ends: dict[int, list[ArrayNode]] = {}
     for node, i in last_use.items():
         ends.setdefault(i, []).append(node)
 
-    targets: dict[Node, Node] = {}
+    targets: dict[ArrayNode, ArrayNode] = {}
     for x, y in program.updates.items():
         if not x.weak and (y in targets or y.op in ("input", "constant") or is_view(y)):
             memory.copied.append((x, y))
@@ -102,7 +102,7 @@ def planned(program: Program) -> Memory:
     return memory
 
 
-def _may_take(node: Node, target: Node, last: int, i: int) -> bool:
+def _may_take(node: ArrayNode, target: ArrayNode, last: int, i: int) -> bool:
     """Whether a new value may be written over the old one: nobody reads that any more.
 
     An input may be stored in another order than NumPy writes products and reshapes in.
@@ -112,7 +112,7 @@ def _may_take(node: Node, target: Node, last: int, i: int) -> bool:
     return last < i or last == i and is_elementwise(node)
 
 
-def _buffer(node: Node, memory: Memory, last_use: dict[Node, int], free: dict[Any, list[int]], i: int) -> int:
+def _buffer(node: ArrayNode, memory: Memory, last_use: dict[ArrayNode, int], free: dict[Any, list[int]], i: int) -> int:
     if is_elementwise(node):
         for x in node.inputs:
             buffer = memory.kept.get(x)

@@ -12,26 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node
+from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
-from tinygrad_course.compiler.program import Program, ordered
+from tinygrad_course.compiler.program import DataSlot, StepProgram, ordered
 
 DOCSTRING = "One step for each element of costs, which receives the cost before it; all arrays change in place."
 OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 @dataclass
-class Source:
+class NumPySource:
     """text: a module with the function `train`. arguments: the inputs, by the names of its arguments."""
 
     text: str
-    arguments: dict[str, Node]
+    arguments: dict[str, ArrayNode]
     constants: dict[str, Any]
     memory: Memory = field(default_factory=Memory)
 
 
-class Writer:
-    def __init__(self, program: Program, hoisted: list[Node], sizes: dict[str, float],
+class NumPyWriter:
+    def __init__(self, program: StepProgram, hoisted: list[ArrayNode], sizes: dict[str, float],
                  layouts: dict[str, str] | None = None):
         """sizes: numbers that have a name, such as m and learning_rate.
 
@@ -42,10 +42,10 @@ class Writer:
         self.hoisted = hoisted
         self.sizes = sizes
         self.memory = planned(program)
-        self.names: dict[Node, str] = {}
+        self.names: dict[ArrayNode, str] = {}
         self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", *sizes}
         self.constants: dict[str, Any] = {}
-        self.parts: dict[Node, str] = {}
+        self.parts: dict[ArrayNode, str] = {}
         self.named: dict[str, str] = {}
         if (m := sizes.get("m", 1)) != 1:  # 1 is everywhere
             self.named = {repr(m): "m", repr(float(m)): "m", repr(1 / m): "1 / m"}
@@ -71,7 +71,7 @@ class Writer:
                 node.name = node.name or name  # db, the sum that a reshape makes a number
             if node not in self.names and node.op != "constant":
                 self.names[node] = self.identifier(node.name or "c")
-        takers = {}  # from a Node to the one that takes over its memory
+        takers = {}  # from a node to the one that takes over its memory
         for node in self.program.nodes:
             if is_elementwise(node) and not node.weak:
                 for x in node.inputs:
@@ -86,13 +86,13 @@ class Writer:
             target = self.memory.kept.get(node)
             if taker is not None:
                 self.names[node] = self.names[taker]
-            elif isinstance(target, Node):
+            elif isinstance(target, ArrayNode):
                 self.names[node] = self.names[target]
             elif not (is_view(node) or node.weak):
                 counter += 1
                 self.names[node] = self.identifier(f"t{counter}")
         for node in self.program.nodes:
-            if isinstance(self.memory.kept.get(node), Node):
+            if isinstance(self.memory.kept.get(node), ArrayNode):
                 self.names[node] = self.names[self.memory.kept[node]]  # type: ignore[index]
 
     # ------------------------------------------------------------------------------------------ expressions
@@ -103,8 +103,8 @@ class Writer:
             return self.named[text]
         return text if re.fullmatch(r"-?[\d.e+-]+|True|False", text) else f'float("{text}")'
 
-    def __call__(self, node: Node) -> str:
-        """How a Node is called where it is used."""
+    def __call__(self, node: ArrayNode) -> str:
+        """How a node is called where it is used."""
         if node.op == "constant":
             if np.ndim(node.value) == 0:
                 return node.name if node.name in self.sizes else self.number(node.value)
@@ -118,7 +118,7 @@ class Writer:
             return self.view(node)
         return self.names[node]
 
-    def operand(self, x: Node, node: Node) -> str:
+    def operand(self, x: ArrayNode, node: ArrayNode) -> str:
         """How an input is called in a statement: a number with its dtype, where NumPy would compute in another one."""
         if x.op != "constant" or x.weak or x.shape or not (is_elementwise(node) or node.op == "dot"):
             return self(x)
@@ -129,7 +129,7 @@ class Writer:
         self.constants[name] = x.value
         return name
 
-    def weak(self, node: Node) -> str:
+    def weak(self, node: ArrayNode) -> str:
         if node.op == "input":
             return f"{self.names[node]}.item()"
         x = [self(y) for y in node.inputs]
@@ -137,7 +137,7 @@ class Writer:
             return f"({x[0]} {OPERATORS[node.op]} {x[1]})"
         return f"np.{node.op}({', '.join(x)}).item()"
 
-    def view(self, node: Node) -> str:
+    def view(self, node: ArrayNode) -> str:
         x = self(node.inputs[0])
         if node.op == "transpose":
             return f"{x}.T" if node.params["axes"] == tuple(range(node.ndim))[::-1] else \
@@ -148,7 +148,7 @@ class Writer:
             return f"{x}.reshape({node.shape})"
         return f"np.broadcast_to({x}, {node.shape})"
 
-    def index(self, node: Node) -> str:
+    def index(self, node: ArrayNode) -> str:
         parts = []
         for part in node.params["index"]:
             if isinstance(part, slice):
@@ -163,7 +163,7 @@ class Writer:
 
     # ------------------------------------------------------------------------------------------- statements
 
-    def statements(self, node: Node) -> list[str]:
+    def statements(self, node: ArrayNode) -> list[str]:
         out = self.names[node]
         if node.op == "matmul":
             a, b = (f"{self(x)}.T" if t else self(x) for x, t in zip(node.inputs, node.params.values()))
@@ -196,7 +196,7 @@ class Writer:
             return [f"{out}.fill(0)"]
         return [f"{out}[...] = {x[0]}"]  # astype
 
-    def source(self, title: str) -> Source:
+    def source(self, title: str) -> NumPySource:
         self.name_everything()
         body: list[str] = []
         part = ""
@@ -228,7 +228,7 @@ class Writer:
             f'    """{DOCSTRING}"""',
             *(f"    {line}" for line in self.arrays()), "",
             "    for i in range(len(costs)):", *(f"        {line}" for line in batches + body), ""])
-        return Source(text, arguments, self.constants, self.memory)
+        return NumPySource(text, arguments, self.constants, self.memory)
 
     def copies(self) -> list[str]:
         """The updates that could not be computed in place; those that only hand on what others overwrite at once."""
@@ -247,14 +247,14 @@ class Writer:
             return []
         lines = []
         for x, slot in self.program.slots.items():
-            if slot[0] == "data":
-                data, name = f"data_{slot[1]}", self.names[x]
+            if isinstance(slot, DataSlot):
+                data, name = f"data_{slot.name}", self.names[x]
                 lines.append({"rows": f"np.take({data}, order[i], axis={x.ndim - 1}, out={name}, mode=\"clip\")",
                               "columns": f"np.take({data}.T, order[i], axis=0, out={name}.T, mode=\"clip\")",
-                              }.get(self.layouts.get(slot[1], ""), f"{name}[...] = {data}[..., order[i]]"))
+                              }.get(self.layouts.get(slot.name, ""), f"{name}[...] = {data}[..., order[i]]"))
         return lines
 
-    def part_of(self, node: Node) -> str:
+    def part_of(self, node: ArrayNode) -> str:
         """Whether a step is needed for the cost or named by the forward pass, leads to a gradient, or comes after."""
         if not self.parts:
             named = [x for x in self.program.nodes if x.note]

@@ -1,4 +1,4 @@
-"""A training step as a list of Nodes in the order of computation, and what a pass over it needs."""
+"""A training step as a list of nodes in the order of computation, and what a pass over it needs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -7,55 +7,99 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node
+from tinygrad_course.compiler.nodes import ArrayNode
 
-# What an input is bound to: ("parameter", i), ("state", i, k), ("data", "X" or "Y"), or ("start", number) for
-# something that the compiler made up and that starts with this number everywhere.
-Slot = tuple[Any, ...]
+# ------------------------------------------------------------------------------------ what an input is bound to
+
+
+@dataclass(frozen=True)
+class ParameterSlot:
+    """The model's parameter of this number."""
+
+    parameter: int
+
+
+@dataclass(frozen=True)
+class StateSlot:
+    """One part of what the optimiser keeps for a parameter."""
+
+    parameter: int
+    part: int
+
+
+@dataclass(frozen=True)
+class DataSlot:
+    """X or Y."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StartSlot:
+    """Something that the compiler made up: it starts with this number everywhere.
+
+    stands_for: the parameter or state that it is kept in place of, where it is the D of a `span`.
+    """
+
+    number: float
+    stands_for: ParameterSlot | StateSlot | None = None
+
+
+@dataclass(frozen=True)
+class HoistedSlot:
+    """One of the values that no step changes, computed before the first."""
+
+    index: int
+
+
+Slot = ParameterSlot | StateSlot | DataSlot | StartSlot | HoistedSlot
+
+# ------------------------------------------------------------------------------------------------- the program
 
 
 @dataclass
-class Program:
+class StepProgram:
     """What one step computes.
 
-    nodes: every Node that is needed, each after its inputs.
+    nodes: every node that is needed, each after its inputs.
     cost: the cost before the update.  updates: from an input that changes to its value after the step.
-    slots: what each input is bound to.  results: from a parameter or state to its value, as a Node of the inputs.
+    slots: what each input is bound to.  results: from a parameter or state to its value, as a node of the inputs.
     batches: whether X and Y are others in every step.  invariant: the inputs that no step changes.
     gradients: dJ/dw by the input w, where the program still has it.
     """
 
-    nodes: list[Node]
-    cost: Node
-    updates: dict[Node, Node]
-    slots: dict[Node, Slot]
-    results: dict[Slot, Node]
-    gradients: dict[Node, Node] = field(default_factory=dict)
+    nodes: list[ArrayNode]
+    cost: ArrayNode
+    updates: dict[ArrayNode, ArrayNode]
+    slots: dict[ArrayNode, Slot]
+    results: dict[Slot, ArrayNode]
+    gradients: dict[ArrayNode, ArrayNode] = field(default_factory=dict)
     batches: bool = False
 
     @property
-    def invariant(self) -> list[Node]:
+    def invariant(self) -> list[ArrayNode]:
         return [x for x, slot in self.slots.items() if x not in self.updates
-                and not (self.batches and slot[0] == "data")]
+                and not (self.batches and isinstance(slot, DataSlot))]
 
-    def outputs(self) -> list[Node]:
+    def outputs(self) -> list[ArrayNode]:
         return [self.cost, *self.updates.values()]
 
 
-def ordered(outputs: Iterable[Node], start: Iterable[Node] = (), known: Container[Node] = ()) -> list[Node]:
-    """Every Node that the outputs need, each after its inputs; a loop, so that depth does not matter.
+def ordered(outputs: Iterable[ArrayNode], start: Iterable[ArrayNode] = (),
+            known: Container[ArrayNode] = ()) -> list[ArrayNode]:
+    """Every node that the outputs need, each after its inputs; a loop, so that depth does not matter.
 
     start: the order in which to look; what is not needed is left out. Thus an order that is there already is kept.
-    known: Nodes that are there already: neither they nor what only they need is listed.
+    known: nodes that are there already: neither they nor what only they need is listed.
     """
-    needed: set[Node] = set()
+    needed: set[ArrayNode] = set()
     stack = list(outputs)
     while stack:
         node = stack.pop()
         if node not in needed and node not in known:
             needed.add(node)
             stack.extend(node.inputs)
-    placed: dict[Node, None] = {}
+    placed: dict[ArrayNode, None] = {}
     for root in (*start, *outputs):
         if root not in needed:
             continue
@@ -70,10 +114,11 @@ def ordered(outputs: Iterable[Node], start: Iterable[Node] = (), known: Containe
     return list(placed)
 
 
-def rewritten(program: Program, rule: Callable[[Node], Node], replaced: Mapping[Node, Node] = {}) -> Program:
-    """The program with each Node replaced by what `rule` makes of it, once its inputs have been replaced.
+def rewritten(program: StepProgram, rule: Callable[[ArrayNode], ArrayNode],
+              replaced: Mapping[ArrayNode, ArrayNode] = {}) -> StepProgram:
+    """The program with each node replaced by what `rule` makes of it, once its inputs have been replaced.
 
-    replaced: Nodes whose replacement is known already.
+    replaced: nodes whose replacement is known already.
     """
     new = dict(replaced)
     for node in program.nodes:
@@ -88,20 +133,20 @@ def rewritten(program: Program, rule: Callable[[Node], Node], replaced: Mapping[
                    gradients={w: new[g] for w, g in program.gradients.items() if g in new})
 
 
-def with_cost(program: Program, cost: Node) -> Program:
+def with_cost(program: StepProgram, cost: ArrayNode) -> StepProgram:
     return replace(program, cost=cost, nodes=ordered([cost, *program.updates.values()], start=program.nodes))
 
 
-def users_of(nodes: Iterable[Node]) -> dict[Node, list[Node]]:
-    """From each Node to those that use it."""
-    users: dict[Node, list[Node]] = {}
+def users_of(nodes: Iterable[ArrayNode]) -> dict[ArrayNode, list[ArrayNode]]:
+    """From each node to those that use it."""
+    users: dict[ArrayNode, list[ArrayNode]] = {}
     for node in nodes:
         for x in dict.fromkeys(node.inputs):
             users.setdefault(x, []).append(node)
     return users
 
 
-def fixed_nodes(program: Program) -> set[Node]:
+def fixed_nodes(program: StepProgram) -> set[ArrayNode]:
     """What no step changes: constants, inputs such as the data, and whatever depends on these alone."""
     fixed = set(program.invariant)
     for node in program.nodes:
@@ -110,10 +155,10 @@ def fixed_nodes(program: Program) -> set[Node]:
     return fixed
 
 
-# ------------------------------------------------------------------------------------------------ values of Nodes
+# ------------------------------------------------------------------------------------------------ values of nodes
 
 
-def _scattered(node: Node, g: Any) -> Any:
+def _scattered(node: ArrayNode, g: Any) -> Any:
     x = np.zeros(node.shape, node.dtype)
     if node.op == "scatter":
         x[node.params["index"]] = g
@@ -122,7 +167,7 @@ def _scattered(node: Node, g: Any) -> Any:
     return x
 
 
-def _product(node: Node, a: Any, b: Any) -> Any:
+def _product(node: ArrayNode, a: Any, b: Any) -> Any:
     return np.dot(a.T if node.params["ta"] else a, b.T if node.params["tb"] else b)
 
 
@@ -146,12 +191,12 @@ VALUES: dict[str, Callable[..., Any]] = {
 }
 
 
-def initial(node: Node) -> dict[str, Any]:
+def initial(node: ArrayNode) -> dict[str, Any]:
     return {"initial": node.params["initial"]} if "initial" in node.params else {}
 
 
-def value_of(node: Node, inputs: Iterable[Any]) -> Any:
-    """The value of a Node from those of its inputs, by NumPy."""
+def value_of(node: ArrayNode, inputs: Iterable[Any]) -> Any:
+    """The value of a node from those of its inputs, by NumPy."""
     if node.op == "constant":
         return node.value
     if node.op in VALUES:
@@ -159,8 +204,8 @@ def value_of(node: Node, inputs: Iterable[Any]) -> Any:
     return getattr(np, node.op)(*inputs)
 
 
-def evaluated(outputs: Iterable[Node], values: Mapping[Node, Any]) -> list[Any]:
-    """The values of Nodes from those of the inputs: what a compiled step is held against."""
+def evaluated(outputs: Iterable[ArrayNode], values: Mapping[ArrayNode, Any]) -> list[Any]:
+    """The values of nodes from those of the inputs: what a compiled step is held against."""
     outputs = list(outputs)
     known = dict(values)
     with np.errstate(all="ignore"):

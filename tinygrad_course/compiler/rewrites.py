@@ -11,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node, concatenate, elementwise, product, reshape, transpose, where
+from tinygrad_course.compiler.nodes import (
+    ArrayNode, concatenate, elementwise, product, reshape, transpose, where)
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.program import Program, fixed_nodes, ordered, rewritten, value_of, with_cost
+from tinygrad_course.compiler.program import (
+    HoistedSlot, StepProgram, fixed_nodes, ordered, rewritten, value_of, with_cost)
 
 MOST_FOLDED = 1 << 20  # elements: constants are computed once, but not at the price of much memory
 VIEWS = ("transpose", "reshape", "broadcast_to", "getitem")
 
 
-def is_number(node: Node, value: float) -> bool:
+def is_number(node: ArrayNode, value: float) -> bool:
     return node.op == "constant" and np.ndim(node.value) == 0 and node.value == value
 
 
-def without_dead_code(program: Program) -> Program:
+def without_dead_code(program: StepProgram) -> StepProgram:
     """Only what the cost and the updates need; a parameter that stays as it is is none that changes."""
     updates = {x: y for x, y in program.updates.items() if x is not y}
     nodes = ordered([program.cost, *updates.values()], start=program.nodes)
@@ -32,26 +34,26 @@ def without_dead_code(program: Program) -> Program:
                    gradients={w: g for w, g in program.gradients.items() if g in kept})
 
 
-def constants_folded(program: Program) -> Program:
+def constants_folded(program: StepProgram) -> StepProgram:
     """Whatever depends on constants alone is computed now."""
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         if not node.inputs or any(x.op != "constant" for x in node.inputs) or node.size > MOST_FOLDED:
             return node
         with np.errstate(all="ignore"):
             value = value_of(node, [x.value for x in node.inputs])
         value = value.item() if node.weak and isinstance(value, np.generic) else value
         value = value if node.weak else np.asarray(value, dtype=node.dtype)
-        return Node("constant", [], node.shape, node.dtype, value=value, weak=node.weak)
+        return ArrayNode("constant", [], node.shape, node.dtype, value=value, weak=node.weak)
     return rewritten(program, rule)
 
 
-def simplified(program: Program) -> Program:
+def simplified(program: StepProgram) -> StepProgram:
     """x * 1, x / 1, x + 0, x - 0 and views of views.
 
     For floats only x + -0.0 is x, and x - 0.0: the sum of -0.0 and 0.0 is 0.0.
     """
-    def rule(node: Node) -> Node:
-        kept: Node | None = None
+    def rule(node: ArrayNode) -> ArrayNode:
+        kept: ArrayNode | None = None
         if node.op in ("multiply", "divide", "add", "subtract"):
             a, b = node.inputs
             if _is_neutral(b, node):
@@ -72,31 +74,31 @@ def simplified(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def _is_neutral(number: Node, node: Node) -> bool:
+def _is_neutral(number: ArrayNode, node: ArrayNode) -> bool:
     """Whether an operand changes no bit of the other one."""
     if node.op in ("multiply", "divide"):
         return is_number(number, 1)
     return is_number(number, 0) and (node.dtype.kind != "f" or bool(np.signbit(number.value)) is (node.op == "add"))
 
 
-def _named(node: Node, like: Node) -> Node:
+def _named(node: ArrayNode, like: ArrayNode) -> ArrayNode:
     if node.name is None:
         node.name, node.note = like.name, like.note
     return node
 
 
-def shared(program: Program) -> Program:
+def shared(program: StepProgram) -> StepProgram:
     """Common sub-expressions are computed once."""
-    seen: dict[Any, Node] = {}
+    seen: dict[Any, ArrayNode] = {}
 
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         if node.op == "input":
             return node
         return _named(seen.setdefault(_key(node), node), node)
     return rewritten(program, rule)
 
 
-def _key(node: Node) -> tuple[Any, ...]:
+def _key(node: ArrayNode) -> tuple[Any, ...]:
     value = node.value
     if isinstance(value, np.ndarray):
         value = (value.tobytes(), value.shape) if value.size <= 64 else id(value)
@@ -108,9 +110,9 @@ def _key(node: Node) -> tuple[Any, ...]:
         node.name if node.op == "constant" else None
 
 
-def transposes_absorbed(program: Program) -> Program:
+def transposes_absorbed(program: StepProgram) -> StepProgram:
     """(a^T) b, a (b^T) and (a b)^T are products that read, or write, their matrices the other way round."""
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         if node.op == "matmul":
             a, b = node.inputs
             ta, tb = node.params["ta"], node.params["tb"]
@@ -127,11 +129,11 @@ def transposes_absorbed(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def relu_derivatives_from_activations(program: Program) -> Program:
+def relu_derivatives_from_activations(program: StepProgram) -> StepProgram:
     """relu'(Z), which is Z > 0, is A > 0 for A = relu(Z): so Z need not be kept."""
-    active: dict[Node, Node] = {}
+    active: dict[ArrayNode, ArrayNode] = {}
 
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         if node.op == "maximum" and is_number(node.inputs[1], 0):
             active[node.inputs[0]] = node
         if node.op == "greater" and is_number(node.inputs[1], 0) and node.inputs[0] in active:
@@ -140,7 +142,7 @@ def relu_derivatives_from_activations(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def cost_kept(program: Program) -> Program:
+def cost_kept(program: StepProgram) -> StepProgram:
     """A cost that is an element of a parameter is copied: it is read when the step has changed the parameter."""
     looked_at = program.cost
     while looked_at.op in VIEWS:
@@ -150,12 +152,12 @@ def cost_kept(program: Program) -> Program:
     return with_cost(program, elementwise(np.positive, program.cost))
 
 
-def sigmoid_fused_with_cross_entropy(program: Program) -> Program:
+def sigmoid_fused_with_cross_entropy(program: StepProgram) -> StepProgram:
     """The cost has e^-|Z|, of which the sigmoid can be made as well: 1 / (1 + e) where Z > 0, else e / (1 + e)."""
     program = replace(program, nodes=ordered(program.outputs()))  # the cost first, the sigmoid where it is needed
-    found: dict[Node, Node] = {}
+    found: dict[ArrayNode, ArrayNode] = {}
 
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         Z = _sigmoid_of(node)
         if node.op == "exp" and node.inputs[0].op == "copysign" and is_number(node.inputs[0].inputs[1], -1):
             found[node.inputs[0].inputs[0]] = node
@@ -166,8 +168,8 @@ def sigmoid_fused_with_cross_entropy(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def _sigmoid_of(node: Node) -> Node | None:
-    """Z where a Node is 1 / (1 + e^-Z)."""
+def _sigmoid_of(node: ArrayNode) -> ArrayNode | None:
+    """Z where a node is 1 / (1 + e^-Z)."""
     if node.op != "divide" or not is_number(node.inputs[0], 1) or node.inputs[1].op != "add":
         return None
     one, e = node.inputs[1].inputs
@@ -177,12 +179,12 @@ def _sigmoid_of(node: Node) -> Node | None:
 FEW = 4  # rows or columns up to which a product is a few elementwise products
 
 
-def products_expanded(program: Program) -> Program:
+def products_expanded(program: StepProgram) -> StepProgram:
     """Products with a short side as elementwise products and sums, which then are fused with what is around them.
 
     This adds up in another order, so the last bits may differ.
     """
-    def rule(node: Node) -> Node:
+    def rule(node: ArrayNode) -> ArrayNode:
         if node.op != "matmul":
             return node
         a, b = node.inputs
@@ -205,15 +207,15 @@ def products_expanded(program: Program) -> Program:
     return rewritten(program, rule)
 
 
-def _is_computed(node: Node) -> bool:
+def _is_computed(node: ArrayNode) -> bool:
     return is_elementwise(node) or node.op in ("where", "astype")
 
 
-def split(program: Program) -> tuple[list[Node], Program]:
-    """What no step changes is computed once, before the loop: the Nodes for that, and the program that uses them.
+def split(program: StepProgram) -> tuple[list[ArrayNode], StepProgram]:
+    """What no step changes is computed once, before the loop: the nodes for that, and the program that uses them.
 
-    In the program an input of slot ("hoisted", i) stands for the i-th of these Nodes. Inputs, constants and views of
-    them are left where they are: they cost nothing.
+    In the program an input of a `HoistedSlot` stands for each of these nodes. Inputs, constants and views of them are
+    left where they are: they cost nothing.
     """
     fixed = fixed_nodes(program)
     free = set(program.invariant)  # of these: inputs, constants and views of them
@@ -221,7 +223,7 @@ def split(program: Program) -> tuple[list[Node], Program]:
         if node.op == "constant" or node.op in VIEWS and node.inputs[0] in free:
             free.add(node)
     used = [x for node in program.nodes if node not in fixed for x in node.inputs] + program.outputs()
-    hoisted = {node: Node("input", [], node.shape, node.dtype, weak=node.weak, name=node.name)
+    hoisted = {node: ArrayNode("input", [], node.shape, node.dtype, weak=node.weak, name=node.name)
                for node in dict.fromkeys(used) if node in fixed and node not in free}
-    slots = {**program.slots, **{x: ("hoisted", i) for i, x in enumerate(hoisted.values())}}
+    slots = {**program.slots, **{x: HoistedSlot(i) for i, x in enumerate(hoisted.values())}}
     return list(hoisted), replace(rewritten(program, lambda node: node, hoisted), slots=slots)

@@ -10,7 +10,7 @@ an (m, m) matrix in place of two with an (n_x, m) matrix. For the cat images, n_
 times less. The state of momentum is such a sum too. W itself is formed when somebody asks for it.
 
 Nothing here knows the optimisers: the update of W is followed as a graph, and where every step of it keeps this form,
-with the new c and D as further Nodes, the rewrite applies.
+with the new c and D as further nodes, the rewrite applies.
 """
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node, as_node, inputs_named, product, transpose
-from tinygrad_course.compiler.program import Program, evaluated, fixed_nodes, ordered, rewritten
+from tinygrad_course.compiler.nodes import ArrayNode, as_node, inputs_named, product, transpose
+from tinygrad_course.compiler.program import (
+    ParameterSlot, StartSlot, StateSlot, StepProgram, evaluated, fixed_nodes, ordered, rewritten)
 from tinygrad_course.compiler.rewrites import is_number
 
 
@@ -33,8 +34,8 @@ class NotLinear(Exception):
 class Span:
     """sum over the bases B of coefficients[B] B, plus D X^T; D is None for nothing."""
 
-    coefficients: dict[Node, Node]
-    D: Node | None
+    coefficients: dict[ArrayNode, ArrayNode]
+    D: ArrayNode | None
 
     def mapped(self, function: Callable[[Any], Any]) -> Span:
         return Span({base: function(c) for base, c in self.coefficients.items()},
@@ -54,20 +55,20 @@ class Data:
     turned: the parameter is W^T (n_x, units), as the w of logistic regression.
     """
 
-    x: Node
+    x: ArrayNode
     rows: bool
     turned: bool
 
     def key(self) -> tuple[int, bool, bool]: return id(self.x), self.rows, self.turned
-    def times(self, w: Node) -> Node: return product(w, self.x, self.turned, self.rows)  # W X
-    def gram(self) -> Node: return product(self.x, self.x, not self.rows, self.rows)  # X^T X
+    def times(self, w: ArrayNode) -> ArrayNode: return product(w, self.x, self.turned, self.rows)  # W X
+    def gram(self) -> ArrayNode: return product(self.x, self.x, not self.rows, self.rows)  # X^T X
 
-    def spanned(self, D: Node) -> Node:
+    def spanned(self, D: ArrayNode) -> ArrayNode:
         """D X^T, in the layout of the parameter."""
         return product(self.x, D, self.rows, True) if self.turned else product(D, self.x, False, not self.rows)
 
-    def gradient_factor(self, node: Node) -> Node | None:
-        """G where a Node is G X^T, in the layout of the parameter; else None."""
+    def gradient_factor(self, node: ArrayNode) -> ArrayNode | None:
+        """G where a node is G X^T, in the layout of the parameter; else None."""
         if node.op != "matmul":
             return None
         a, b = node.inputs
@@ -79,8 +80,8 @@ class Data:
         return None
 
 
-def in_the_span_of_the_data(program: Program, iterations: int | None = None,
-                            zeros: Collection[Node] = ()) -> Program:
+def in_the_span_of_the_data(program: StepProgram, iterations: int | None = None,
+                            zeros: Collection[ArrayNode] = ()) -> StepProgram:
     """The program with every weight matrix that allows it kept as c W_0 + D X^T.
 
     iterations: how many steps there will be, if known: for few of them X^T X does not pay.
@@ -91,9 +92,10 @@ def in_the_span_of_the_data(program: Program, iterations: int | None = None,
     return program
 
 
-def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros: set[Node]) -> Program:
+def _parameter_in_span(program: StepProgram, w: ArrayNode, iterations: int | None,
+                       zeros: set[ArrayNode]) -> StepProgram:
     """The same for one parameter; the program as it is where that does not allow it."""
-    forward = _products_with_data(program)[w]  # Nodes of the program as it is by now
+    forward = _products_with_data(program)[w]  # nodes of the program as it is by now
     data, *others = forward.values()
     if any(other.key() != data.key() for other in others):
         return program
@@ -102,8 +104,10 @@ def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros:
     if n_x <= m or iterations is not None and 2 * units * iterations <= m:  # K costs n_x m^2, a step 2 units n_x m
         return program
 
-    large = [w] + [s for s, slot in program.slots.items()
-                   if slot[:2] == ("state", program.slots[w][1]) and s.shape == w.shape and s in program.updates]
+    own = program.slots[w]
+    assert isinstance(own, ParameterSlot)
+    large = {w: own} | {s: slot for s, slot in program.slots.items() if isinstance(slot, StateSlot)
+                        and slot.parameter == own.parameter and s.shape == w.shape and s in program.updates}
     bases = {s: inputs_named(f"{s.name}_0", s.shape, s.dtype) for s in large if s not in zeros}
     spans = {s: Span({base: inputs_named(f"c_{s.name}_{base.name}", (), s.dtype) for base in bases.values()},
                      inputs_named(f"D_{s.name}", (units, m), s.dtype)) for s in large}
@@ -134,12 +138,12 @@ def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros:
         for base, c in span.coefficients.items():
             if c.op == "input":
                 updates[c] = news[s].coefficients.get(base, as_node(np.zeros((), c.dtype)))
-                slots[c] = "start", float(base is bases.get(s))
+                slots[c] = StartSlot(float(base is bases.get(s)))
         D = span.D
         assert D is not None
         updates[D] = as_node(news[s].D)
-        slots[D] = "start", 0.0
-        results[program.slots[s]] = _formed(span, data)
+        slots[D] = StartSlot(0.0, stands_for=large[s])
+        results[large[s]] = _formed(span, data)
     slots |= {base: program.slots[s] for s, base in bases.items()}
     changed = replace(program, updates=updates, slots=slots, results=results, gradients={
         x: g for x, g in program.gradients.items() if x is not w},
@@ -148,11 +152,11 @@ def _parameter_in_span(program: Program, w: Node, iterations: int | None, zeros:
     return program if any(x in spans for x in changed.nodes) else changed
 
 
-def _products_with_data(program: Program) -> dict[Node, dict[Node, Data]]:
+def _products_with_data(program: StepProgram) -> dict[ArrayNode, dict[ArrayNode, Data]]:
     """For each parameter its products with something that no step changes: from the left or, transposed, the right."""
     fixed = fixed_nodes(program)
-    parameters = {w for w in program.updates if program.slots[w][0] == "parameter" and w.ndim == 2}
-    found: dict[Node, dict[Node, Data]] = {}
+    parameters = {w for w in program.updates if isinstance(program.slots[w], ParameterSlot) and w.ndim == 2}
+    found: dict[ArrayNode, dict[ArrayNode, Data]] = {}
     for node in program.nodes:
         if node.op != "matmul":
             continue
@@ -165,11 +169,11 @@ def _products_with_data(program: Program) -> dict[Node, dict[Node, Data]]:
     return found
 
 
-def _is_product_from_left(node: Node, w: Node) -> bool:
+def _is_product_from_left(node: ArrayNode, w: ArrayNode) -> bool:
     return node.inputs[0] is w
 
 
-def _followed(program: Program, spans: dict[Node, Span], data: Data) -> dict[Node, Span]:
+def _followed(program: StepProgram, spans: dict[ArrayNode, Span], data: Data) -> dict[ArrayNode, Span]:
     """The new value of each of the large inputs as a Span. Raises NotLinear where an update leaves the span."""
     factors = {node: G for node in program.nodes if (G := data.gradient_factor(node)) is not None}
     known = spans | {node: Span({}, G) for node, G in factors.items()}
@@ -182,7 +186,7 @@ def _followed(program: Program, spans: dict[Node, Span], data: Data) -> dict[Nod
         raise NotLinear from None
 
 
-def _linear(node: Node, known: dict[Node, Span]) -> Span:
+def _linear(node: ArrayNode, known: dict[ArrayNode, Span]) -> Span:
     """A linear operation on what is in the span, done to the coefficients and to D."""
     x, *others = node.inputs
     if node.op == "negative":
@@ -203,7 +207,8 @@ def _scaled(op: str, part: Any, by: Any) -> Any:
     return getattr(np, op)(part, by if by.ndim == 0 else by.reshape(()))
 
 
-def _settled(spans: dict[Node, Span], news: dict[Node, Span], bases: dict[Node, Node]) -> dict[Node, Node]:
+def _settled(spans: dict[ArrayNode, Span], news: dict[ArrayNode, Span],
+             bases: dict[ArrayNode, ArrayNode]) -> dict[ArrayNode, ArrayNode]:
     """The coefficients that never change, as constants: c of gradient descent without weight decay is 1.
 
     All are thought to be, until the update of one gives another number than it starts with.
@@ -222,13 +227,13 @@ def _settled(spans: dict[Node, Span], news: dict[Node, Span], bases: dict[Node, 
             if leaves or new is None and starts[c] or new is not None and evaluated([new], values)[0] != starts[c]:
                 moved.append(c)
         if not moved:
-            return {c: Node("constant", [], (), c.dtype, value=np.asarray(start, c.dtype))
+            return {c: ArrayNode("constant", [], (), c.dtype, value=np.asarray(start, c.dtype))
                     for c, start in settled.items()}
         for c in moved:
             del settled[c]
 
 
-def _formed(span: Span, data: Data) -> Node:
+def _formed(span: Span, data: Data) -> ArrayNode:
     """The parameter itself."""
     assert span.D is not None
     total = data.spanned(span.D)

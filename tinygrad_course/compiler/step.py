@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler import rewrites
-from tinygrad_course.compiler.nodes import Node
+from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.numpy_code import Writer
-from tinygrad_course.compiler.program import Program, Slot, evaluated, with_cost
+from tinygrad_course.compiler.numpy_code import NumPyWriter
+from tinygrad_course.compiler.program import (
+    DataSlot, HoistedSlot, ParameterSlot, Slot, StartSlot, StateSlot, StepProgram, evaluated, with_cost)
 from tinygrad_course.compiler.span import in_the_span_of_the_data
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
-from tinygrad_course.tensor import Tensor
 
 PASSES = (rewrites.constants_folded, rewrites.simplified, rewrites.shared, rewrites.transposes_absorbed)
 
 
-def optimised(program: Program, iterations: int | None = None, zeros: Sequence[Node] = ()) -> Program:
+def optimised(program: StepProgram, iterations: int | None = None, zeros: Sequence[ArrayNode] = ()) -> StepProgram:
     """All passes in their order. iterations, zeros: as for `in_the_span_of_the_data`."""
     program = rewrites.without_dead_code(program)
     for rewrite in PASSES:
@@ -45,7 +45,7 @@ def _columns_like(array: Any, m: int) -> Any:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Graphs have no cycles, but Python's collector walks through all their Nodes again and again: without it,
+    """Graphs have no cycles, but Python's collector walks through all their nodes again and again: without it,
     compiling 3000 layers takes 20 s in place of 28 s, and as long for each layer as compiling 300."""
     enabled = gc.isenabled()
     gc.disable()
@@ -72,7 +72,8 @@ class Step:
     def __init__(self, model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
                  batch_size: int | None = None, iterations: int | None = None):
         self.model, self.optimizer = model, optimizer
-        self.parameters: list[Tensor] = model.parameters()
+        named = dict(model.named_parameters())
+        self.names, self.parameters = list(named), list(named.values())
         self.data = {"X": X, "Y": Y}
         self.batch = self.data if batch_size is None else {
             name: _columns_like(array, batch_size) for name, array in self.data.items()}
@@ -82,9 +83,10 @@ class Step:
 
     def _optimise(self) -> None:
         slots = self.traced.slots
-        self.zeros = [x for x, slot in slots.items() if slot[0] == "state" and not np.any(self.initial(x, slot))]
+        self.zeros = [x for x, slot in slots.items() if isinstance(slot, StateSlot)
+                      and not np.any(self.initial(x, slot))]
         self.once, self.program = rewrites.split(optimised(self.traced, self.iterations, self.zeros))
-        self.values: dict[Node, Any] = {}
+        self.values: dict[ArrayNode, Any] = {}
         self._written: Any = None
 
     @classmethod
@@ -113,21 +115,21 @@ class Step:
     @property
     def spans(self) -> list[str]:
         """The parameters that are kept as c W_0 + D X^T."""
-        return [str(x.name)[2:] for x, slot in self.program.slots.items() if slot == ("start", 0.0)
-                and x.ndim == 2 and not str(x.name).partition("_state")[1]]
+        return [self.names[slot.stands_for.parameter] for slot in self.program.slots.values()
+                if isinstance(slot, StartSlot) and isinstance(slot.stands_for, ParameterSlot)]
 
     # ------------------------------------------------------------------------------- what the step works on
 
-    def initial(self, node: Node, slot: Slot) -> Any:
+    def initial(self, node: ArrayNode, slot: Slot) -> Any:
         """What an input starts with, in memory of its own but for the data."""
-        if slot[0] == "data":
-            return self.batch[slot[1]]
-        if slot[0] == "start":
-            return np.full(node.shape, slot[1], node.dtype)
-        parameter = self.parameters[slot[1]]
-        value = parameter._data if slot[0] == "parameter" else \
-            self.optimizer.state_of(parameter, parameter._data)[slot[2]]
-        return np.array(value)
+        if isinstance(slot, DataSlot):
+            return self.batch[slot.name]
+        if isinstance(slot, StartSlot):
+            return np.full(node.shape, slot.number, node.dtype)
+        assert not isinstance(slot, HoistedSlot)
+        parameter = self.parameters[slot.parameter]
+        state = self.optimizer.state_of(parameter, parameter._data) if isinstance(slot, StateSlot) else ()
+        return np.array(state[slot.part] if isinstance(slot, StateSlot) else parameter._data)
 
     @collector_paused()
     def load(self) -> None:
@@ -135,9 +137,9 @@ class Step:
         if self.spans and any(np.any(self.initial(x, self.traced.slots[x])) for x in self.zeros):
             self._optimise()  # the weights have moved on from W_0, in a direction that is not in this program
         slots = self.program.slots
-        values = {x: self.initial(x, slot) for x, slot in slots.items() if slot[0] != "hoisted"}
+        values = {x: self.initial(x, slot) for x, slot in slots.items() if not isinstance(slot, HoistedSlot)}
         hoisted = evaluated(self.once, values) if self.once else []
-        values |= {x: np.array(hoisted[slot[1]]) for x, slot in slots.items() if slot[0] == "hoisted"}
+        values |= {x: np.array(hoisted[slot.index]) for x, slot in slots.items() if isinstance(slot, HoistedSlot)}
         if not self.values:
             self.values = values
             self.bind()
@@ -153,14 +155,14 @@ class Step:
         for slot, value in found.items():
             if not final or not isinstance(value, np.ndarray):
                 found[slot] = np.array(value)
-        states: dict[int, list[Any]] = {}
+        states: dict[int, dict[int, Any]] = {}
         for slot, node in results.items():
-            if slot[0] == "state":
-                states.setdefault(slot[1], []).append((slot[2], found[slot].item() if node.weak else found[slot]))
+            if isinstance(slot, StateSlot):
+                states.setdefault(slot.parameter, {})[slot.part] = found[slot].item() if node.weak else found[slot]
         for i, parameter in enumerate(self.parameters):
-            parameter.hold(found["parameter", i])
+            parameter.hold(found[ParameterSlot(i)])
             if i in states:
-                self.optimizer.states[parameter] = tuple(value for _, value in sorted(states[i], key=lambda s: s[0]))
+                self.optimizer.states[parameter] = tuple(states[i][part] for part in sorted(states[i]))
 
     def snapshot(self) -> list[Any]:
         return [self.values[x].copy() for x in self.program.updates]
@@ -172,7 +174,8 @@ class Step:
     @property
     def nbytes(self) -> int:
         """The memory of all arrays that steps work on, the data themselves left out."""
-        own: int = sum(value.nbytes for x, value in self.values.items() if self.program.slots[x][0] != "data")
+        slots = self.program.slots
+        own: int = sum(value.nbytes for x, value in self.values.items() if not isinstance(slots[x], DataSlot))
         return own + self.working_memory()
 
     def working_memory(self) -> int: return int(self.written().memory.nbytes)
@@ -192,11 +195,11 @@ class Step:
                      f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
             layouts = {name: "rows" if array.flags.c_contiguous else "columns" if array.flags.f_contiguous else ""
                        for name, array in self.data.items()}
-            self._written = Writer(self.program, list(self._hoisted()), sizes, layouts).source(title)
+            self._written = NumPyWriter(self.program, list(self._hoisted()), sizes, layouts).source(title)
         return self._written
 
-    def _hoisted(self) -> list[Node]:
-        return [x for x, slot in self.program.slots.items() if slot[0] == "hoisted"]
+    def _hoisted(self) -> list[ArrayNode]:
+        return [x for x, slot in self.program.slots.items() if isinstance(slot, HoistedSlot)]
 
     def bind(self) -> None:
         """Make ready to run on `values`."""
@@ -231,8 +234,8 @@ class NativeStep(Step):
             program = rewrite(program)
         program = with_cost(program, program.cost.reshape(()).astype(np.float64))
         arrays = {x: self.values[x] for x in program.slots if x in self.values}
-        data = {x: self.data[slot[1]] for x, slot in program.slots.items() if slot[0] == "data"} \
-            if program.batches else {}
+        data = {x: self.data[slot.name] for x, slot in program.slots.items()
+                if isinstance(slot, DataSlot) and program.batches}
         self.code = Native(program, arrays, data)
         self.code.bind(self.values)
 

@@ -1,4 +1,4 @@
-"""One training step, run once with Nodes in place of arrays: forward pass, backward pass, the optimiser's update."""
+"""One training step, run once with nodes in place of arrays: forward pass, backward pass, the optimiser's update."""
 from __future__ import annotations
 
 import pickle
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.autodiff import gradients, topological_order
-from tinygrad_course.compiler.nodes import NamedNumber, Node, Untraceable, as_node, inputs_named
-from tinygrad_course.compiler.program import Program, Slot, ordered
+from tinygrad_course.compiler.nodes import NamedNumber, ArrayNode, Untraceable, as_node, inputs_named
+from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StateSlot, StepProgram, ordered
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.graph.roles import named_steps
@@ -21,7 +21,7 @@ Shape = tuple[int, ...]
 
 
 def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
-          batches: bool = False) -> Program:
+          batches: bool = False) -> StepProgram:
     """The program of one step.
 
     X, Y: arrays, or anything with a shape and a dtype.  batches: whether they are others in every step.
@@ -33,19 +33,19 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     names = {parameter: name for name, parameter in model.named_parameters()}
     parameters = list(names)
     arrays = [parameter._data for parameter in parameters]
-    data = [inputs_named(name, x.shape, x.dtype) for name, x in (("X", X), ("Y", Y))]
-    slots: dict[Node, Slot] = {node: ("data", node.name) for node in data}
+    data = {name: inputs_named(name, x.shape, x.dtype) for name, x in (("X", X), ("Y", Y))}
+    slots: dict[ArrayNode, Slot] = {node: DataSlot(name) for name, node in data.items()}
     inputs = []
     for i, (name, array) in enumerate(zip(names.values(), arrays)):
         inputs.append(inputs_named(name, array.shape, array.dtype))
-        slots[inputs[-1]] = ("parameter", i)
+        slots[inputs[-1]] = ParameterSlot(i)
 
     if getattr(optimizer.step, "__func__", None) is not Optimizer.step:
         raise Untraceable(f"{type(optimizer).__name__} has a step of its own")
     with _side_effects_noticed(model, "computing the cost changes attributes of the model"), \
             _random_numbers_noticed(), _in_place_of(parameters, inputs):
-        J, again = (cost_of(unrecorded(data[0], "X"), unrecorded(data[1], "Y")) for _ in range(2))
-    if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, Node):
+        J, again = (cost_of(*(unrecorded(node, name) for name, node in data.items())) for _ in range(2))
+    if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, ArrayNode):
         raise Untraceable("the cost is no single number that depends on the parameters")
     if _description(J._data) != _description(again._data):
         raise Untraceable("the cost is computed differently each time: random numbers, or something that counts")
@@ -56,10 +56,10 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     rule = f"{type(optimizer).__name__}.update"
     with _named_learning_rate(optimizer), _random_numbers_noticed(), \
             _side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"):
-        updates: dict[Node, Node] = {}
-        results: dict[Slot, Node] = {}
+        updates: dict[ArrayNode, ArrayNode] = {}
+        results: dict[Slot, ArrayNode] = {}
         for i, (parameter, w) in enumerate(zip(parameters, inputs)):
-            results["parameter", i] = w
+            results[ParameterSlot(i)] = w
             if parameter not in total:
                 continue
             state = _state_nodes(optimizer, parameter, arrays[i], names[parameter], i, slots)
@@ -67,7 +67,7 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
             if len(new_state) != len(state):
                 raise Untraceable(f"{type(optimizer).__name__}.update changes the length of its state")
             for k, s in enumerate(state):
-                results["state", i, k] = s
+                results[StateSlot(i, k)] = s
                 updates[s] = as_node(new_state[k])
             updates[w] = as_node(new)
     for x, y in updates.items():
@@ -79,11 +79,11 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     # Forward pass, then the gradients from the last layer to the first, as the backward pass computes them.
     forward = [tensor._data for tensor in reversed(topological_order(J))]
     nodes = ordered([cost, *updates.values()], start=[*forward, *reversed(grads.values())])
-    return Program(nodes, cost, updates, slots, results, grads, batches)
+    return StepProgram(nodes, cost, updates, slots, results, grads, batches)
 
 
 def _state_nodes(optimizer: Optimizer, parameter: Tensor, w: Any, name: str, i: int,
-                 slots: dict[Node, Slot]) -> list[Node]:
+                 slots: dict[ArrayNode, Slot]) -> list[ArrayNode]:
     """The optimiser's state for one parameter: arrays, and Python numbers as numbers."""
     nodes = []
     for k, s in enumerate(optimizer.state_of(parameter, w)):
@@ -92,7 +92,7 @@ def _state_nodes(optimizer: Optimizer, parameter: Tensor, w: Any, name: str, i: 
             raise Untraceable(f"the state of {type(optimizer).__name__} holds a {type(s).__name__}")
         dtype = np.dtype(np.float64 if type(s) is float else np.int64) if weak else s.dtype
         nodes.append(inputs_named(f"{name}_state{k + 1}", np.shape(s), dtype, weak))
-        slots[nodes[-1]] = ("state", i, k)
+        slots[nodes[-1]] = StateSlot(i, k)
     return nodes
 
 
@@ -104,7 +104,7 @@ def _name_steps(J: Tensor, total: dict[Tensor, Any], names: dict[Tensor, str]) -
             tensor._data.name = name
             tensor._data.note = f"{name} = {_equation(tensor, called)}"
         g = total.get(tensor)
-        if isinstance(g, Node) and g.op not in ("input", "constant") and g.name is None and tensor is not J:
+        if isinstance(g, ArrayNode) and g.op not in ("input", "constant") and g.name is None and tensor is not J:
             g.name = f"d{name}"
 
 
@@ -132,8 +132,8 @@ def _named_learning_rate(optimizer: Optimizer) -> Iterator[None]:
 
 
 @contextmanager
-def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[Node]) -> Iterator[None]:
-    """Inside, the parameters hold Nodes."""
+def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[ArrayNode]) -> Iterator[None]:
+    """Inside, the parameters hold nodes."""
     saved = [(p._data, p._user) for p in parameters]
     try:
         for parameter, node in zip(parameters, nodes):
@@ -244,9 +244,9 @@ def _items(value: Any) -> list[tuple[Any, Any]]:
                 enumerate(holder) if isinstance(holder, (list, tuple)) else ())
 
 
-def _description(output: Node) -> list[tuple[Any, ...]]:
+def _description(output: ArrayNode) -> list[tuple[Any, ...]]:
     """A graph as a list that is equal for equal graphs."""
-    place: dict[Node, int] = {}
+    place: dict[ArrayNode, int] = {}
     rows = []
     for node in ordered([output]):
         place[node] = len(place)

@@ -6,31 +6,34 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tinygrad_course.compiler.nodes import Node, Untraceable, inputs_named
-from tinygrad_course.compiler.native.kernels import Access, Batch, Kernels, Loop, Product, REDUCTIONS, VIEWS, contiguous
-from tinygrad_course.compiler.program import Program, ordered, users_of
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable, inputs_named
+from tinygrad_course.compiler.native.kernels import (
+    Access, Batch, Kernels, Product, REDUCTIONS, VIEWS, VectorLoop, contiguous)
+from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StepProgram, ordered, users_of
 
 F8 = np.float64
 
 
-def inputs(*shapes: tuple[int, ...]) -> list[Node]:
+def inputs(*shapes: tuple[int, ...]) -> list[ArrayNode]:
     return [inputs_named(f"x{i}", shape, F8) for i, shape in enumerate(shapes)]
 
 
-def program_of(cost: Node, updates: dict[Node, Node] | None = None, batches: bool = False) -> Program:
+def program_of(cost: ArrayNode, updates: dict[ArrayNode, ArrayNode] | None = None,
+               batches: bool = False) -> StepProgram:
     nodes = ordered([cost, *(updates or {}).values()])
-    slots = {x: ("parameter", i) if x in (updates or {}) else ("data", x.name)
-             for i, x in enumerate(nodes) if x.op == "input"}
-    return Program(nodes, cost, updates or {}, slots, {}, batches=batches)
+    slots: dict[ArrayNode, Slot] = {
+        x: ParameterSlot(i) if x in (updates or {}) else DataSlot(str(x.name))
+        for i, x in enumerate(nodes) if x.op == "input"}
+    return StepProgram(nodes, cost, updates or {}, slots, {}, batches=batches)
 
 
-def kernels_of(cost: Node, updates: dict[Node, Node] | None = None) -> Kernels:
+def kernels_of(cost: ArrayNode, updates: dict[ArrayNode, ArrayNode] | None = None) -> Kernels:
     return Kernels(program_of(cost, updates))
 
 
 def described(kernels: Kernels) -> list[str]:
     """Each kernel as the names of the functions in it."""
-    return [" ".join(node.op for node in kernel.nodes) or "copy" if isinstance(kernel, Loop)
+    return [" ".join(node.op for node in kernel.nodes) or "copy" if isinstance(kernel, VectorLoop)
             else type(kernel).__name__.lower() for kernel in kernels.kernels]
 
 
@@ -107,7 +110,7 @@ def test_what_is_also_read_in_another_order_does_not_wait() -> None:
     x, = inputs((3, 3))
     e = np.exp(x)
     first = kernels_of((e * x.max() + 1.0).sum() + (e.T * 2.0).sum()).kernels[0]
-    assert isinstance(first, Loop) and e in set(first.nodes) and first.stores[0][0] is e
+    assert isinstance(first, VectorLoop) and e in set(first.nodes) and first.stores[0][0] is e
 
 
 def test_copies() -> None:
@@ -121,7 +124,7 @@ def test_copies() -> None:
     zeros[1:] = y
     kernels = kernels_of(zeros.sum())
     fill, put, _ = kernels.kernels
-    assert isinstance(fill, Loop) and isinstance(put, Loop) and (fill.shape, put.shape) == ((3, 4), (2, 4))
+    assert isinstance(fill, VectorLoop) and isinstance(put, VectorLoop) and (fill.shape, put.shape) == ((3, 4), (2, 4))
     assert put.stores[0][1].offset == 4
 
 
@@ -170,8 +173,8 @@ SHAPES = [(3, 4), (4,), (3, 1), (4, 3), (1, 4), ()]
 
 
 @st.composite
-def programs(draw: Any) -> Program:
-    """Random operations on random earlier Nodes, and updates of some inputs."""
+def programs(draw: Any) -> StepProgram:
+    """Random operations on random earlier nodes, and updates of some inputs."""
     nodes: list[Any] = inputs(*SHAPES)
     for _ in range(draw(st.integers(1, 25))):
         x = draw(st.sampled_from(nodes))
@@ -207,7 +210,7 @@ def programs(draw: Any) -> Program:
     return program_of(cost, updates)
 
 
-def _fits(x: Node, y: Node) -> bool:
+def _fits(x: ArrayNode, y: ArrayNode) -> bool:
     try:
         np.broadcast_shapes(x.shape, y.shape)
     except ValueError:
@@ -215,7 +218,7 @@ def _fits(x: Node, y: Node) -> bool:
     return True
 
 
-def read_by(kernel: Any, kernels: Kernels) -> set[Node]:
+def read_by(kernel: Any, kernels: Kernels) -> set[ArrayNode]:
     """Whose memory a kernel reads."""
     if isinstance(kernel, Product):
         return {kernel.a.root, kernel.b.root}
@@ -227,7 +230,7 @@ def read_by(kernel: Any, kernels: Kernels) -> set[Node]:
     return read
 
 
-def written_by(kernel: Any) -> set[Node]:
+def written_by(kernel: Any) -> set[ArrayNode]:
     if isinstance(kernel, Product):
         return {kernel.node}
     return {target.root for _, target in kernel.stores} | {node for node in kernel.nodes if node.op in REDUCTIONS}
@@ -235,16 +238,16 @@ def written_by(kernel: Any) -> set[Node]:
 
 @given(programs())
 @settings(max_examples=200, deadline=None)
-def test_every_kernel_finds_what_it_needs(program: Program) -> None:
+def test_every_kernel_finds_what_it_needs(program: StepProgram) -> None:
     kernels = Kernels(program)
     complete = {node for node in program.nodes if node.op in ("input", "constant")}
-    computed: list[Node] = []
-    writers: dict[Node, int] = {}
+    computed: list[ArrayNode] = []
+    writers: dict[ArrayNode, int] = {}
     for i, kernel in enumerate(kernels.kernels):
         assert read_by(kernel, kernels) <= complete  # no kernel after this one writes them
         assert not written_by(kernel) & set(program.slots)
-        if isinstance(kernel, Loop):
-            before: set[Node] = set()
+        if isinstance(kernel, VectorLoop):
+            before: set[ArrayNode] = set()
             own = set(kernel.nodes)
             for node in kernel.nodes:  # each step after those of the same loop that it reads
                 assert not any(x in own and x not in before for x in node.inputs)
@@ -257,7 +260,7 @@ def test_every_kernel_finds_what_it_needs(program: Program) -> None:
         writers |= {node: i for node in written_by(kernel)}
         later = set().union(*(written_by(other) for other in kernels.kernels[i + 1:]))
         complete |= written_by(kernel) - later
-    # each Node in exactly one kernel, or it is a view, a copy, an input
+    # each node in exactly one kernel, or it is a view, a copy, an input
     assert len(computed) == len(set(computed))
     assert set(computed) == {
         node for node in program.nodes if node.op in (*REDUCTIONS, "matmul") or kernels.is_fused(node)}

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tinygrad_course.compiler.native import blas, machine, products as product_code  # noqa: E402
-from tinygrad_course.compiler.nodes import Node, Untraceable, inputs_named, product  # noqa: E402
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable, inputs_named, product  # noqa: E402
 from tinygrad_course.compiler.native.module import Native  # noqa: E402
-from tinygrad_course.compiler.program import Program, evaluated, ordered  # noqa: E402
+from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, ordered  # noqa: E402
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 209]
 DTYPES = [np.float64, np.float32]
@@ -34,19 +34,20 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-def native(outputs: Sequence[Node], values: dict[Node, Any]) -> tuple[Native, list[Any]]:
+def native(outputs: Sequence[ArrayNode], values: dict[ArrayNode, Any]) -> tuple[Native, list[Any]]:
     count = inputs_named("count", (), np.float64)
     cost = np.add(count, 1.0)
     updates = {inputs_named(f"y{i}", y.shape, y.dtype): y for i, y in enumerate(outputs)}
     arrays = {**values, count: np.ones(()), **{x: np.full(x.shape, np.nan, x.dtype) for x in updates}}
-    program = Program(ordered([cost, *updates.values()]), cost, updates, {x: ("data", x.name) for x in arrays}, {})
+    slots = {x: DataSlot(str(x.name)) for x in arrays}
+    program = StepProgram(ordered([cost, *updates.values()]), cost, updates, slots, {})
     code = Native(program, arrays)
     code.bind(arrays)
     assert code.run(1).tolist() == [2.0]
     return code, [arrays[x] for x in updates]
 
 
-def check(outputs: Sequence[Node], values: dict[Node, Any], way: str) -> None:
+def check(outputs: Sequence[ArrayNode], values: dict[ArrayNode, Any], way: str) -> None:
     """Each sum of k products is off by at most a few roundings of its terms; BLAS and our loops alike."""
     code, results = native(outputs, values)
     text = "\n".join(code._code(kernel, {}, machine.lanes()).text for kernel in code.steps)

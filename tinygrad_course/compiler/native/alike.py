@@ -3,17 +3,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_course.compiler.nodes import Node
-from tinygrad_course.compiler.native.kernels import Access, Kernel, Kernels, Loop, Product, REDUCTIONS, is_loaded
+from tinygrad_course.compiler.nodes import ArrayNode
+from tinygrad_course.compiler.native.kernels import Access, Kernel, Kernels, VectorLoop, Product, REDUCTIONS, is_loaded
 
 
 class Signature:
     """key: equal for kernels that are the same code.  roots: the arrays of this one, in an order that goes with it."""
 
     def __init__(self, kernel: Kernel, kernels: Kernels, in_place: bool):
-        self.roots: dict[Node, int] = {}
+        self.roots: dict[ArrayNode, int] = {}
         self.kernels = kernels
-        if isinstance(kernel, Loop):
+        if isinstance(kernel, VectorLoop):
             self.key: tuple[Any, ...] = (kernel.shape, in_place, *self._loop(kernel))
         elif isinstance(kernel, Product):
             self.key = (self._access(kernel.a), self._access(kernel.b), self._root(kernel.node), kernel.node.shape,
@@ -21,13 +21,13 @@ class Signature:
         else:
             self.key = (kernel.node.name, self._root(kernel.node))
 
-    def _root(self, root: Node) -> tuple[Any, ...]:
+    def _root(self, root: ArrayNode) -> tuple[Any, ...]:
         return self.roots.setdefault(root, len(self.roots)), root.dtype.str
 
     def _access(self, access: Access) -> tuple[Any, ...]:
         return *self._root(access.root), access.offset, access.strides
 
-    def _loop(self, loop: Loop) -> list[Any]:
+    def _loop(self, loop: VectorLoop) -> list[Any]:
         place = {node: i for i, node in enumerate(loop.nodes)}
         rows: list[Any] = []
         for node in loop.nodes:
@@ -45,7 +45,7 @@ class Signature:
             rows.append((self._value(value, place), self._access(target)))
         return rows
 
-    def _value(self, value: Node | Access, place: dict[Node, int]) -> tuple[Any, ...]:
+    def _value(self, value: ArrayNode | Access, place: dict[ArrayNode, int]) -> tuple[Any, ...]:
         if isinstance(value, Access):
             return self._access(value)
         return ("step", place[value]) if value in place else ("constant", repr(value.value))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node
+from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.native.kernels import Access
 
 
@@ -17,12 +17,12 @@ from tinygrad_course.compiler.native.kernels import Access
 class Code:
     """A function as text: its name is written @NAME, and it takes the address of an array of addresses.
 
-    arguments: the Nodes whose addresses these are, in order.  functions: what it calls of `vector_math`, as (name,
+    arguments: the nodes whose addresses these are, in order.  functions: what it calls of `vector_math`, as (name,
     width).  declarations: of intrinsics and of BLAS.
     """
 
     text: str
-    arguments: list[Node]
+    arguments: list[ArrayNode]
     functions: set[tuple[str, int]] = field(default_factory=set)
     declarations: set[str] = field(default_factory=set)
 
@@ -54,7 +54,7 @@ class Emitter:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.allocated: list[str] = []
-        self.arguments: list[Node] = []
+        self.arguments: list[ArrayNode] = []
         self.functions: set[tuple[str, int]] = set()
         self.declarations: set[str] = set()
         self.count = self.labels = 0
@@ -180,9 +180,9 @@ class Emitter:
         return self.new(f"getelementptr {kind}, ptr {pointer}, i64 {shift}") if shift else pointer
 
     @property
-    def known(self) -> dict[Node, int]:
+    def known(self) -> dict[ArrayNode, int]:
         if not hasattr(self, "_known"):
-            self._known: dict[Node, int] = {}
+            self._known: dict[ArrayNode, int] = {}
         return self._known
 
     def load_one(self, access: Access, dtype: Any, indices: list[str], more: int = 0) -> str:

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiler.nodes import Node, Untraceable
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.program import Program, users_of
+from tinygrad_course.compiler.program import DataSlot, StepProgram, users_of
 
 REDUCTIONS = ("sum", "max", "min")
-COPIES = ("reshape", "concatenate", "scatter", "zeros")
 VIEWS = ("transpose", "broadcast_to", "getitem")
 LONGEST = 64  # steps that follow each other in one loop: LLVM takes more than linear time for a function
 
@@ -26,7 +25,7 @@ LONGEST = 64  # steps that follow each other in one loop: LLVM takes more than l
 class Access:
     """Elements of the memory of `root`: that at [i, j, ...] is `offset` + i strides[0] + j strides[1] + ..."""
 
-    root: Node
+    root: ArrayNode
     offset: int
     strides: tuple[int, ...]
 
@@ -38,19 +37,19 @@ class Access:
 
 
 @dataclass
-class Loop:
+class VectorLoop:
     """One pass over all elements of `shape`: steps in order, and what is stored where. Reductions are among `nodes`."""
 
     shape: tuple[int, ...]
-    nodes: list[Node] = field(default_factory=list)
-    stores: list[tuple[Node | Access, Access]] = field(default_factory=list)
+    nodes: list[ArrayNode] = field(default_factory=list)
+    stores: list[tuple[ArrayNode | Access, Access]] = field(default_factory=list)
 
 
 @dataclass
 class Product:
     """A product of two matrices, each with the strides in which it is read."""
 
-    node: Node
+    node: ArrayNode
     a: Access
     b: Access
 
@@ -59,13 +58,13 @@ class Product:
 class Batch:
     """The examples of the next mini-batch, copied from the data into `node`."""
 
-    node: Node
+    node: ArrayNode
 
 
-Kernel = Loop | Product | Batch
+Kernel = VectorLoop | Product | Batch
 
 
-def is_loaded(x: Node, user: Node, loop: Loop, inside: Container[Node]) -> bool:
+def is_loaded(x: ArrayNode, user: ArrayNode, loop: VectorLoop, inside: Container[ArrayNode]) -> bool:
     """Whether a step of a loop reads its input x from memory; else x is a step of the loop, or a number."""
     if x.op == "constant" and not x.ndim:
         return False
@@ -81,19 +80,19 @@ def contiguous(shape: Iterable[int]) -> tuple[int, ...]:
 
 
 class Kernels:
-    """The kernels of a program, in order, and what each Node is to them.
+    """The kernels of a program, in order, and what each node is to them.
 
     strides: of inputs that are not in the usual order, in elements.
-    accesses: where the value of a Node that is in memory is found.  kept: the Nodes that need memory of their own.
+    accesses: where the value of a node that is in memory is found.  kept: the nodes that need memory of their own.
     """
 
-    def __init__(self, program: Program, strides: dict[Node, tuple[int, ...]] | None = None):
+    def __init__(self, program: StepProgram, strides: dict[ArrayNode, tuple[int, ...]] | None = None):
         self.program = program
         self.strides = strides or {}
-        self.accesses: dict[Node, Access] = {}
-        self.level: dict[Node, int] = {}
-        self.length: dict[Node, int] = {}  # of the longest chain of steps in the same loop that ends here
-        self.breaks: set[Node] = set()  # where a chain became too long
+        self.accesses: dict[ArrayNode, Access] = {}
+        self.level: dict[ArrayNode, int] = {}
+        self.length: dict[ArrayNode, int] = {}  # of the longest chain of steps in the same loop that ends here
+        self.breaks: set[ArrayNode] = set()  # where a chain became too long
         self.users = users_of(program.nodes)
         self.outputs = set(program.outputs())
         for node in dict.fromkeys((*program.updates, *program.nodes)):  # an update need not read what it replaces
@@ -104,25 +103,25 @@ class Kernels:
 
     # ------------------------------------------------------------------------------------------------ levels
 
-    def is_fused(self, node: Node) -> bool:
+    def is_fused(self, node: ArrayNode) -> bool:
         return is_elementwise(node) or node.op in ("where", "astype")
 
-    def is_kept(self, node: Node) -> bool:
-        """Whether a computed Node is in memory: someone reads it who is not in the same loop."""
+    def is_kept(self, node: ArrayNode) -> bool:
+        """Whether a computed ArrayNode is in memory: someone reads it who is not in the same loop."""
         if node.op in ("input", "constant") or self.accesses[node].root is not node:
             return False
         if not self.is_fused(node):
             return True
         return node in self.outputs or any(not self._same_loop(node, user) for user in self.users.get(node, ()))
 
-    def _same_loop(self, node: Node, user: Node) -> bool:
+    def _same_loop(self, node: ArrayNode, user: ArrayNode) -> bool:
         """Whether `user` reads `node` element by element, in the pass in which it is computed."""
         if not self.is_fused(node) or self.level.get(user) != self.level[node]:
             return False
         return node.shape == (user.shape if self.is_fused(user) else user.inputs[0].shape
                               if user.op in REDUCTIONS else None)
 
-    def _place(self, node: Node) -> None:
+    def _place(self, node: ArrayNode) -> None:
         self.accesses[node] = self._access(node)
         level = length = 0
         for x in node.inputs:
@@ -141,7 +140,7 @@ class Kernels:
                 length = max(length, self.length[x])
         self.level[node], self.length[node] = level, length + 1
 
-    def _access(self, node: Node) -> Access:
+    def _access(self, node: ArrayNode) -> Access:
         """Views look at the memory of others; what is computed has memory of its own, in the usual order."""
         if node.op in VIEWS or node.op == "reshape":
             x, inner = node.inputs[0], self.accesses[node.inputs[0]]
@@ -175,10 +174,10 @@ class Kernels:
     def _collected(self) -> list[Kernel]:
         """The kernels in the order of their levels. Steps of one level that have nothing in common are several loops:
         so those of equal layers are equal, and their machine code is made once."""
-        together: dict[Any, list[Node]] = {}
+        together: dict[Any, list[ArrayNode]] = {}
         found: list[tuple[int, Kernel]] = []
         for x, slot in self.program.slots.items():
-            if slot[0] == "data" and self.program.batches and x in self.users:
+            if isinstance(slot, DataSlot) and self.program.batches and x in self.users:
                 found.append((-1, Batch(x)))
         for node in self.program.nodes:
             level = self.level[node]
@@ -193,14 +192,14 @@ class Kernels:
         for (level, shape), nodes in together.items():
             for part in self._connected(nodes, shape):
                 stores = [(node, self.accesses[node]) for node in part if self.is_fused(node) and self.is_kept(node)]
-                found.append((level, Loop(shape, part, stores)))  # type: ignore[arg-type]
+                found.append((level, VectorLoop(shape, part, stores)))  # type: ignore[arg-type]
         return [kernel for _, kernel in sorted(found, key=lambda pair: pair[0])]
 
-    def _connected(self, nodes: list[Node], shape: tuple[int, ...]) -> Iterable[list[Node]]:
+    def _connected(self, nodes: list[ArrayNode], shape: tuple[int, ...]) -> Iterable[list[ArrayNode]]:
         """The steps in groups that use each other's values or read the same whole arrays."""
-        leader: dict[Node, Node] = {}
+        leader: dict[ArrayNode, ArrayNode] = {}
 
-        def first(x: Node) -> Node:
+        def first(x: ArrayNode) -> ArrayNode:
             while leader.setdefault(x, x) is not x:
                 leader[x] = x = leader[leader[x]]
             return x
@@ -210,37 +209,37 @@ class Kernels:
                 root = self.accesses[x].root
                 if root.op != "constant" and root.size == size:
                     leader[first(root)] = first(node)
-        groups: dict[Node, list[Node]] = {}
+        groups: dict[ArrayNode, list[ArrayNode]] = {}
         for node in nodes:
             groups.setdefault(first(node), []).append(node)
         return groups.values()
 
-    def _turned(self, x: Node, turned: bool) -> Access:
+    def _turned(self, x: ArrayNode, turned: bool) -> Access:
         access = self.accesses[x]
         return Access(access.root, access.offset, access.strides[::-1]) if turned else access
 
-    def _copies(self, node: Node) -> list[Kernel]:
+    def _copies(self, node: ArrayNode) -> list[Kernel]:
         """Loops that only copy."""
         own = self.accesses[node]
         if node.op == "reshape":
             x = node.inputs[0]
-            return [Loop(x.shape, [], [(self.accesses[x], Access(node, 0, contiguous(x.shape)))])]
+            return [VectorLoop(x.shape, [], [(self.accesses[x], Access(node, 0, contiguous(x.shape)))])]
         if node.op == "concatenate":
             copies: list[Kernel] = []
             axis, start = node.params["axis"], 0
             for x in node.inputs:
                 target = Access(node, start * own.strides[axis], own.strides)
-                copies.append(Loop(x.shape, [], [(self.accesses[x], target)]))
+                copies.append(VectorLoop(x.shape, [], [(self.accesses[x], target)]))
                 start += x.shape[axis]
             return copies
         if node.op in ("zeros", "scatter"):
-            zero = Node("constant", [], (), node.dtype, value=np.zeros((), node.dtype))
-            filled: list[Kernel] = [Loop(node.shape, [], [(zero, own)])]
+            zero = ArrayNode("constant", [], (), node.dtype, value=np.zeros((), node.dtype))
+            filled: list[Kernel] = [VectorLoop(node.shape, [], [(zero, own)])]
             if node.op == "scatter":
                 target = _indexed(node, own, node.params["index"])
                 g = node.inputs[0]
                 shape = np.broadcast_to(0.0, node.shape)[node.params["index"]].shape
-                filled.append(Loop(shape, [], [(self.accesses[g].spread(shape, g.shape), target)]))
+                filled.append(VectorLoop(shape, [], [(self.accesses[g].spread(shape, g.shape), target)]))
             return filled
         raise Untraceable(f"machine code for {node.op} is not there")
 
@@ -257,7 +256,7 @@ def _reshaped(shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, 
     return tuple(0 if size == 1 else next(left) for size in new)
 
 
-def _indexed(x: Node, inner: Access, index: tuple[Any, ...]) -> Access:
+def _indexed(x: ArrayNode, inner: Access, index: tuple[Any, ...]) -> Access:
     """Where x[index] is found. Raises Untraceable for an index that is no view."""
     if not all(part is None or part is Ellipsis or isinstance(part, (int, np.integer, slice))
                and not isinstance(part, bool) for part in index):

@@ -10,11 +10,11 @@ import numpy as np
 from tinygrad_course.compiler.native import blas, machine, vector_math
 from tinygrad_course.compiler.native.alike import Signature
 from tinygrad_course.compiler.native.emitter import Code, Emitter, in_memory
-from tinygrad_course.compiler.nodes import Node, Untraceable
-from tinygrad_course.compiler.native.kernels import Access, Batch, Kernel, Kernels, Loop, contiguous
-from tinygrad_course.compiler.native.loops import IDENTITY, loop_code
+from tinygrad_course.compiler.nodes import ArrayNode, Shape, Untraceable
+from tinygrad_course.compiler.native.kernels import Access, Batch, Kernel, Kernels, VectorLoop, contiguous
+from tinygrad_course.compiler.native.vector_loops import IDENTITY, loop_code
 from tinygrad_course.compiler.native.products import product_code
-from tinygrad_course.compiler.program import Program
+from tinygrad_course.compiler.program import StepProgram
 
 # The loop over the steps: fill in where the columns of the batch are listed, call each kernel with its addresses,
 # note the cost, and stop where it is no finite number.
@@ -64,7 +64,7 @@ MEMORY = {"i8": np.bool_, "float": np.float32, "double": np.float64}  # of what 
 class Gather(Emitter):
     """The examples of a batch, row by row of memory where each example lies in one piece."""
 
-    def __init__(self, node: Node, cell: Node, source: Node, strides: tuple[int, ...], own: tuple[int, ...]):
+    def __init__(self, node: ArrayNode, cell: ArrayNode, source: ArrayNode, strides: Shape, own: Shape):
         super().__init__()
         self.node, self.cell, self.source, self.strides, self.own = node, cell, source, strides, own
 
@@ -103,10 +103,10 @@ class Gather(Emitter):
 
 @dataclass
 class Bound:
-    """A function that has been compiled, and the Nodes whose memory it works on."""
+    """A function that has been compiled, and the nodes whose memory it works on."""
 
     name: str
-    arguments: list[Node]
+    arguments: list[ArrayNode]
 
 
 class Native:
@@ -116,7 +116,7 @@ class Native:
     Raises Untraceable for what there is no machine code for, and InputError where llvmlite is missing.
     """
 
-    def __init__(self, program: Program, arrays: dict[Node, Any], data: dict[Node, Any] | None = None):
+    def __init__(self, program: StepProgram, arrays: dict[ArrayNode, Any], data: dict[ArrayNode, Any] | None = None):
         """data: for mini-batches, all the data that the batches in `arrays` are drawn from."""
         lanes = machine.lanes()
         self.program = program
@@ -124,8 +124,8 @@ class Native:
             _check(node)
         strides = {x: _in_elements(a) for x, a in arrays.items()}
         self.kernels = Kernels(program, strides)
-        self.cell = Node("input", [], (), np.int64)
-        self.sources = {x: Node("input", [], a.shape, a.dtype) for x, a in (data or {}).items()}
+        self.cell = ArrayNode("input", [], (), np.int64)
+        self.sources = {x: ArrayNode("input", [], a.shape, a.dtype) for x, a in (data or {}).items()}
         self.data = data or {}
         self.steps, self.last = self._with_copies()
         codes: dict[Any, tuple[str, Code, list[int]]] = {}
@@ -155,14 +155,14 @@ class Native:
 
     def _in_place(self, kernel: Kernel) -> bool:
         """Whether a loop writes over something that it reads."""
-        if not isinstance(kernel, Loop):
+        if not isinstance(kernel, VectorLoop):
             return False
         read = {self.kernels.accesses[x].root for node in kernel.nodes for x in node.inputs}
         read |= {value.root for value, _ in kernel.stores if isinstance(value, Access)}
         return any(self.targets.get(target.root, target.root) in read for _, target in kernel.stores)
 
-    def _code(self, kernel: Kernel, strides: dict[Node, tuple[int, ...]], lanes: int) -> Code:
-        if isinstance(kernel, Loop):
+    def _code(self, kernel: Kernel, strides: dict[ArrayNode, tuple[int, ...]], lanes: int) -> Code:
+        if isinstance(kernel, VectorLoop):
             return loop_code(kernel, self.kernels, lanes, self._in_place(kernel))
         if isinstance(kernel, Batch):
             x = kernel.node
@@ -171,18 +171,18 @@ class Native:
 
     # ------------------------------------------------------------------------------------------------ memory
 
-    def _with_copies(self) -> tuple[list[Kernel], dict[Node, int]]:
+    def _with_copies(self) -> tuple[list[Kernel], dict[ArrayNode, int]]:
         """The kernels, with copies of new values at the end where they cannot be written over the old ones at once.
 
-        Also when each Node is read for the last time.
+        Also when each node is read for the last time.
         """
         kernels = list(self.kernels.kernels)
         accesses = self.kernels.accesses
-        last: dict[Node, int] = {}
-        unsafe: dict[Node, int] = {}  # inputs, by the last kernel that reads them other than element by element
+        last: dict[ArrayNode, int] = {}
+        unsafe: dict[ArrayNode, int] = {}  # inputs, by the last kernel that reads them other than element by element
         for i, kernel in enumerate(kernels):
-            reads: list[tuple[Node, bool]] = []
-            if isinstance(kernel, Loop):
+            reads: list[tuple[ArrayNode, bool]] = []
+            if isinstance(kernel, VectorLoop):
                 for node in kernel.nodes:
                     for x in node.inputs:
                         a = accesses[x]
@@ -195,8 +195,8 @@ class Native:
                 last[root] = i
                 if not same:
                     unsafe[root] = i
-        self.targets: dict[Node, Node] = {}
-        written = {node: i for i, kernel in enumerate(kernels) if isinstance(kernel, Loop)
+        self.targets: dict[ArrayNode, ArrayNode] = {}
+        written = {node: i for i, kernel in enumerate(kernels) if isinstance(kernel, VectorLoop)
                    for node in kernel.nodes if self.kernels.is_fused(node)}
         for x, y in self.program.updates.items():
             i = written.get(y, -1)
@@ -207,7 +207,7 @@ class Native:
             root = accesses[y].root
             if root in self.program.updates:
                 raise Untraceable("machine code for an update that only hands values on is not there")
-            kernels.append(Loop(x.shape, [], [(accesses[y], accesses[x])]))
+            kernels.append(VectorLoop(x.shape, [], [(accesses[y], accesses[x])]))
             last[root] = len(kernels)
         for node in self.program.outputs():
             last[accesses[node].root] = len(kernels)
@@ -215,9 +215,9 @@ class Native:
 
     def _plan_memory(self) -> None:
         """Offsets into one piece of memory for everything that is kept, used again when its last reader is done."""
-        self.offsets: dict[Node, int] = {}
+        self.offsets: dict[ArrayNode, int] = {}
         free: dict[int, list[int]] = {}
-        ends: dict[int, list[Node]] = {}
+        ends: dict[int, list[ArrayNode]] = {}
         self.nbytes = 0
         kept = set(self.kernels.kept)
         for i, bound in enumerate(self.bound):
@@ -234,10 +234,10 @@ class Native:
                 free.setdefault((self._nbytes(node) + 63) // 64 * 64, []).append(self.offsets[node])
 
     @staticmethod
-    def _nbytes(node: Node) -> int:
+    def _nbytes(node: ArrayNode) -> int:
         return node.size * (8 if node.dtype.kind == "i" else node.dtype.itemsize)
 
-    def bind(self, values: dict[Node, Any]) -> None:
+    def bind(self, values: dict[ArrayNode, Any]) -> None:
         """Give the machine code the memory of the inputs, and memory for the rest."""
         memory = np.zeros(self.nbytes + 64, np.uint8)
         start = memory.ctypes.data + -memory.ctypes.data % 64
@@ -280,7 +280,7 @@ class Native:
         return costs[:done]
 
 
-def _check(node: Node) -> None:
+def _check(node: ArrayNode) -> None:
     """Raises Untraceable for what machine code would compute otherwise than NumPy: it has doubles for whole numbers."""
     kind = node.dtype.str[1:]
     if node.size == 0:

@@ -11,10 +11,10 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tinygrad_course.compiler.native import machine  # noqa: E402
-from tinygrad_course.compiler.nodes import Node, Untraceable, as_node, inputs_named  # noqa: E402
-from tinygrad_course.compiler.native.loops import BY_FUNCTION, SUPPORTED  # noqa: E402
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable, as_node, inputs_named  # noqa: E402
+from tinygrad_course.compiler.native.vector_loops import BY_FUNCTION, SUPPORTED  # noqa: E402
 from tinygrad_course.compiler.native.module import Native  # noqa: E402
-from tinygrad_course.compiler.program import Program, evaluated, ordered  # noqa: E402
+from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, ordered  # noqa: E402
 
 DTYPES = [np.dtype(np.float64), np.dtype(np.float32), np.dtype(bool)]
 F8, F4, B1 = DTYPES
@@ -27,7 +27,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     yield
 
 
-def native(outputs: Sequence[Node], values: dict[Node, Any], updates: dict[Node, Node] | None = None,
+def native(outputs: Sequence[ArrayNode], values: dict[ArrayNode, Any],
+           updates: dict[ArrayNode, ArrayNode] | None = None,
            steps: int = 1) -> list[Any]:
     """The outputs, computed by machine code. updates: inputs that change, in place; their arrays do so."""
     count = inputs_named("count", (), F8)
@@ -35,7 +36,8 @@ def native(outputs: Sequence[Node], values: dict[Node, Any], updates: dict[Node,
     results = {inputs_named(f"y{i}", y.shape, y.dtype): y for i, y in enumerate(outputs)}
     arrays = {**values, count: np.ones(()), **{x: np.full(x.shape, 77).astype(x.dtype) for x in results}}
     changed = {**results, **(updates or {})}
-    program = Program(ordered([cost, *changed.values()]), cost, changed, {x: ("data", x.name) for x in arrays}, {})
+    slots = {x: DataSlot(str(x.name)) for x in arrays}
+    program = StepProgram(ordered([cost, *changed.values()]), cost, changed, slots, {})
     code = Native(program, arrays)
     code.bind(arrays)
     assert code.run(steps).tolist() == [2.0] * steps
@@ -297,7 +299,7 @@ def layouts(random: np.random.RandomState, shape: tuple[int, ...], dtype: np.dty
 
 
 def viewed(random: np.random.RandomState, x: Any) -> Any:
-    """A view of an array, or of a Node."""
+    """A view of an array, or of a node."""
     for _ in range(random.randint(4)):
         choice = random.randint(6)
         if choice == 0:

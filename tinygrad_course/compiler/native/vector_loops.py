@@ -1,4 +1,4 @@
-"""LLVM's language for one `Loop`: a function of the addresses of the arrays that it reads and writes.
+"""LLVM's language for one `VectorLoop`: a function of the addresses of the arrays that it reads and writes.
 
 The innermost loop works on vectors of `width` elements; what is left over at its end is done once more with single
 elements put together. A value that does not depend on the inner loops is computed outside of them. The text is the
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler.native.emitter import Code, Emitter, in_register
-from tinygrad_course.compiler.nodes import Node, Untraceable
-from tinygrad_course.compiler.native.kernels import Access, Kernels, Loop, REDUCTIONS, contiguous, is_loaded
+from tinygrad_course.compiler.nodes import ArrayNode, Untraceable
+from tinygrad_course.compiler.native.kernels import Access, Kernels, VectorLoop, REDUCTIONS, contiguous, is_loaded
 
 BY_FUNCTION = {"exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh"}
 BY_INTRINSIC = {"sqrt": "sqrt", "absolute": "fabs", "fabs": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
@@ -31,13 +31,13 @@ SUPPORTED = set(BY_FUNCTION) | set(BY_INTRINSIC) | set(BINARY) | set(COMPARISONS
 IDENTITY = {"sum": 0.0, "max": -np.inf, "min": np.inf}
 
 
-def loop_code(loop: Loop, kernels: Kernels, lanes: int, in_place: bool = True) -> Code:
+def loop_code(loop: VectorLoop, kernels: Kernels, lanes: int, in_place: bool = True) -> Code:
     """lanes: how many doubles go into one vector.  in_place: whether it writes over something that it reads."""
-    return Writer(loop, kernels, lanes, in_place).code()
+    return LoopWriter(loop, kernels, lanes, in_place).code()
 
 
-class Writer(Emitter):
-    def __init__(self, loop: Loop, kernels: Kernels, lanes: int, in_place: bool):
+class LoopWriter(Emitter):
+    def __init__(self, loop: VectorLoop, kernels: Kernels, lanes: int, in_place: bool):
         super().__init__()
         self.in_place = in_place
         self.kernels = kernels
@@ -57,7 +57,7 @@ class Writer(Emitter):
     def _choose_dimensions(self) -> None:
         """Axes that are walked through as one in every array become one; the last one is vectorised."""
         shape = self.loop.shape
-        self.loads: dict[Node, Access] = {}
+        self.loads: dict[ArrayNode, Access] = {}
         for node in self.loop.nodes:
             for x in node.inputs:
                 if is_loaded(x, node, self.loop, self.inside):
@@ -105,7 +105,7 @@ class Writer(Emitter):
         best = max(range(len(sizes)), key=score)
         return [axis for axis in range(len(sizes)) if axis != best] + [best]
 
-    def _result_access(self, node: Node) -> Access:
+    def _result_access(self, node: ArrayNode) -> Access:
         own = contiguous(node.shape)
         return Access(node, 0, tuple(0 if i in node.params["axes"] else stride for i, stride in enumerate(own)))
 
@@ -116,7 +116,7 @@ class Writer(Emitter):
     def depth_of(self, x: Any) -> int:
         """How many loops a value depends on."""
         if x not in self.depth:
-            if isinstance(x, Node) and x.op == "constant" and not x.ndim:
+            if isinstance(x, ArrayNode) and x.op == "constant" and not x.ndim:
                 depth = 0
             elif x in self.loads or isinstance(x, Access):
                 strides = (x if isinstance(x, Access) else self.loads[x]).strides
@@ -126,7 +126,7 @@ class Writer(Emitter):
             self.depth[x] = depth
         return self.depth[x]
 
-    def value(self, x: Node, dtype: Any = None) -> str:
+    def value(self, x: ArrayNode, dtype: Any = None) -> str:
         """The vector of a value that has been computed, converted where it must be."""
         if x.op == "constant" and not x.ndim:
             kind = in_register(x.dtype if dtype is None else dtype)
@@ -157,7 +157,7 @@ class Writer(Emitter):
         vector = f"<{self.width} x double>"
         return self.converted(self.new(f"call {vector} @tgc{self.width}_{name}({vector} {wide})"), "double", kind)
 
-    def compute(self, node: Node) -> str:
+    def compute(self, node: ArrayNode) -> str:
         op, w = node.op, self.width
         if op == "where":
             condition = self.value(node.inputs[0], bool)
@@ -232,11 +232,8 @@ class Writer(Emitter):
         if b.startswith("<"):  # a number that is written down, such as the 0 of relu, is never nan
             return self.new(f"select <{self.width} x i1> {chosen}, {vector} {b}, {vector} {a}")
         nan = self.new(f"fcmp uno {vector} {b}, {b}")
-        either = self.new(f"or <{self.width} x i1> {chosen}, {nan}")
-        # a stays where it is nan: nothing compares with it
-        known = self.new(f"fcmp ord {vector} {a}, {a}")
-        taken = self.new(f"and <{self.width} x i1> {either}, {known}")
-        return self.new(f"select <{self.width} x i1> {taken}, {vector} {b}, {vector} {a}")
+        either = self.new(f"or <{self.width} x i1> {chosen}, {nan}")  # a stays where it is nan: it is less than nothing
+        return self.new(f"select <{self.width} x i1> {either}, {vector} {b}, {vector} {a}")
 
     # ------------------------------------------------------------------------------------------------- loops
 
@@ -247,7 +244,7 @@ class Writer(Emitter):
         self.plain = [node for node in self.loop.nodes if node.op not in REDUCTIONS]
         heavy = sum(node.op in HEAVY for node in self.plain)
         self.unrolled = 1 if heavy or len(self.plain) > 12 else 2
-        self.accumulators: dict[Node, list[str]] = {}
+        self.accumulators: dict[ArrayNode, list[str]] = {}
         for node in self.results:
             kind = self.vector_of(node.dtype)
             self.accumulators[node] = [self.variable(kind) for _ in range(self.unrolled)]
@@ -263,7 +260,7 @@ class Writer(Emitter):
         self.nest(0, [])
         return self.finished()
 
-    def fill(self, node: Node) -> None:
+    def fill(self, node: ArrayNode) -> None:
         """What is added up in memory starts at zero."""
         number = self.constant(IDENTITY[node.op], in_register(node.dtype))
         self.blocks(node.size, self.width, lambda i, lanes: self.store(
@@ -337,7 +334,7 @@ class Writer(Emitter):
             self.accumulate(node, indices, lanes, part, self.width if new is None else new)
         self.values = outside
 
-    def accumulate(self, node: Node, indices: list[str], lanes: int, part: int, new: int) -> None:
+    def accumulate(self, node: ArrayNode, indices: list[str], lanes: int, part: int, new: int) -> None:
         kind, vector = in_register(node.dtype), self.vector_of(node.dtype)
         value = self.value(node.inputs[0], node.dtype)
         if self.inner_kept[node] and not self.in_memory[node]:  # axes of size one: nothing is added up
@@ -355,13 +352,13 @@ class Writer(Emitter):
         accumulator = self.accumulators[node][part]
         self.set(accumulator, vector, self.combined(node, self.get(accumulator, vector), value))
 
-    def combined(self, node: Node, a: str, b: str) -> str:
+    def combined(self, node: ArrayNode, a: str, b: str) -> str:
         vector = self.vector_of(node.dtype)
         if node.op == "sum":
             return self.new(f"fadd {vector} {a}, {b}")
         return self.extreme("ogt" if node.op == "max" else "olt", vector, a, b)
 
-    def finish(self, node: Node, indices: list[str]) -> None:
+    def finish(self, node: ArrayNode, indices: list[str]) -> None:
         """The accumulators together, to one number, which goes into memory."""
         kind, vector = in_register(node.dtype), self.vector_of(node.dtype)
         total, *others = [self.get(accumulator, vector) for accumulator in self.accumulators[node]]
