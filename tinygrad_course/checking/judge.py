@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_course.checking.sandbox import structure
 from tinygrad_course.checking.course.functions import Case, CourseFunction
 from tinygrad_course.checking.diagnosis.search import Diagnosis, Finding, Observation, diagnose, wrong_results
-from tinygrad_course.checking.expressions import show
+from tinygrad_course.checking.course.operations import show
 from tinygrad_course.checking.course.formulas import Program
 from tinygrad_course.checking.report import CHANGES, RIGHT, UNCHECKED, WRONG, Explained, Verdict, listed
 
@@ -159,12 +159,12 @@ def explained(attempt: Attempt, programs: dict[Any, Program], source: str, judge
         calls = [(case, observation, wrong) for case, observation, wrong in attempt.returned if case.group == group]
         if not any(wrong for case, _, wrong in calls if case.judged or not judged):
             continue
-        diagnosis = diagnose(program, [observation for _, observation, _ in calls], source)
+        diagnosis = diagnose(program, [one[1] for one in calls], [one[2] for one in calls], source)
         if not diagnosis.explained:
             # A function that computes something again is not explained by what is in a random cache.
-            consistent = [observation for case, observation, _ in calls if "random" not in case.label]
+            consistent = [call for call in calls if "random" not in call[0].label]
             if 0 < len(consistent) < len(calls):
-                again = diagnose(program, consistent, source)
+                again = diagnose(program, [one[1] for one in consistent], [one[2] for one in consistent], source)
                 diagnosis = again if again.explained or not diagnosis.findings else diagnosis
         found[group] = diagnosis
         if diagnosis.explained and isinstance(group, int):

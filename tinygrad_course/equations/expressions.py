@@ -1,7 +1,8 @@
 """Expressions: a formula as a small immutable tree, `W[1] X + b[1]` for instance.
 
 The leaves are numbers, symbols and m, the number of examples. Everything else has a head, the name of an operation in
-`ops`, and arguments. An expression knows the shape of the array that it stands for; `simplify.build` makes new ones.
+`ops`, and arguments. What is derived from a graph knows the shape of the array that it stands for, and is made and
+simplified by `rules.build`. Python's operators write a formula as it stands, of any shape: `W.T @ dZ`.
 """
 from __future__ import annotations
 
@@ -26,6 +27,8 @@ class Expression:
     params: the operation's parameters as pairs, sorted by name.
     size: how many nodes the tree has; numbers, m and its powers do not count.
     """
+
+    __array_ufunc__ = None  # so that NumPy's numbers leave the operators to us
 
     head: str
     args: tuple[Expression, ...] = ()
@@ -55,6 +58,25 @@ class Expression:
         """Whether this is a number, and, if one is given, that one."""
         return self.head == "number" and (value is None or self.content == value)
 
+    def __add__(self, other: Any) -> Expression: return written("add", self, other)
+    def __radd__(self, other: Any) -> Expression: return written("add", other, self)
+    def __sub__(self, other: Any) -> Expression: return written("subtract", self, other)
+    def __rsub__(self, other: Any) -> Expression: return written("subtract", other, self)
+    def __mul__(self, other: Any) -> Expression: return written("multiply", self, other)
+    def __truediv__(self, other: Any) -> Expression: return written("divide", self, other)
+    def __rtruediv__(self, other: Any) -> Expression: return written("divide", other, self)
+    def __matmul__(self, other: Any) -> Expression: return written("matmul", self, other)
+
+    @property
+    def T(self) -> Expression:
+        return written("transpose", self)
+
+
+def written(head: str, *args: Any, content: Any = None, **params: Any) -> Expression:
+    """The operation as it is written, not simplified; arguments may be plain numbers."""
+    parts = tuple(arg if isinstance(arg, Expression) else number(arg) for arg in args)
+    return Expression(head, parts, (), tuple(sorted(params.items())), content)
+
 
 def number(value: Any) -> Expression:
     """A number, exact where it can be: 0.1 is read as the decimal that it is written as."""
@@ -81,7 +103,7 @@ def _as_written(value: float) -> Fraction:
     return exact
 
 
-def symbol(name: str, shape: Shape, **params: Any) -> Expression:
+def symbol(name: str, shape: Shape = (), **params: Any) -> Expression:
     return Expression("symbol", (), shape, tuple(sorted(params.items())), name)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tinygrad_course.checking.expressions import Expression, function, over_m, size, slope, symbol, total, tree
+from tinygrad_course.checking.course.operations import function, over_m, scaled, size, slope, total
+from tinygrad_course.equations.expressions import Expression, number, symbol
 
 
 class Formula(NamedTuple):
@@ -52,7 +53,7 @@ def cost_of(A: Expression, Y: Expression) -> Expression:
 
 def dA_of(A: Expression, Y: Expression) -> Expression:
     """What the cost's derivative is with respect to A, times m."""
-    return -(Y / A - (1 - Y) / (1 - A))
+    return scaled(Y / A - (1 - Y) / (1 - A), -1)
 
 
 def same_slopes(activation: str, A: Expression, Z: Expression) -> list[Expression]:
@@ -188,7 +189,7 @@ def deep_backward(activations: Sequence[str]) -> Program:
 
 def elementary_sigmoid() -> Program:
     z = symbol("z")
-    return [Formula("A", 1 / (1 + function("exp", -z)), also=(function("sigmoid", z),),
+    return [Formula("A", 1 / (1 + function("exp", scaled(z, -1))), also=(function("sigmoid", z),),
                     why="sigmoid(z) = 1 / (1 + exp(-z))")]
 
 
@@ -203,5 +204,5 @@ def cached_z() -> Program:
 def sizes() -> Program:
     X, Y = symbol("X"), symbol("Y")
     return [Formula("n_x", size(X, 0), scalar=True, why="examples are columns, so each row of X is one input"),
-            Formula("n_h", tree(4), scalar=True, why="the exercise asks for 4 hidden units"),
+            Formula("n_h", number(4), scalar=True, why="the exercise asks for 4 hidden units"),
             Formula("n_y", size(Y, 0), scalar=True, why="examples are columns, so each row of Y is one output")]

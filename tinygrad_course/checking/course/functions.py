@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.checking.course import formulas
-from tinygrad_course.checking.expressions import symbol
+from tinygrad_course.equations.expressions import symbol
 from tinygrad_course.checking.course.formulas import Formula, Program
 from tinygrad_course.checking.diagnosis.numbers import TOLERANCE
 from tinygrad_course.checking.course.samples import logistic, network

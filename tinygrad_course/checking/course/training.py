@@ -5,18 +5,18 @@ simulated with right gradients and compared with what the learner's function ret
 """
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_course.checking.expressions import Expression, Undefined, evaluate, symbol
+from tinygrad_course.checking.course.operations import Undefined, evaluate
+from tinygrad_course.equations.expressions import Expression, symbol
 from tinygrad_course.checking.diagnosis.faults import Context, Variant, variants
 from tinygrad_course.checking.course.formulas import Formula, WHY_STEP
 from tinygrad_course.checking.diagnosis.numbers import same
 
-SECONDS = 1.2
+STEPS = 60_000  # iterations that are simulated, and formulas that are tried; then no mistake is recognised
 
 
 class Run(NamedTuple):
@@ -148,14 +148,18 @@ def diagnose(runs: Sequence[Run]) -> Candidate | None:
     letters = list(dict.fromkeys(name[0] for name in runs[0].start))
     right = {letter: step_formula(letter) for letter in letters}
     probe = max(runs, key=lambda run: run.iterations if run.iterations <= 5 else 0)
-    deadline = time.thread_time() + SECONDS
+    spent = 0
 
     def reproduces(steps: Mapping[str, Expression], loop: Loop) -> bool:
-        try:
-            return all(agrees(run, simulate(run, steps, loop))
-                       for run in (probe, *(run for run in runs if run is not probe)))
-        except (Undefined, ValueError, TypeError, KeyError, AttributeError, UnboundLocalError):
-            return False
+        nonlocal spent
+        for run in (probe, *(run for run in runs if run is not probe)):
+            spent += run.iterations
+            try:
+                if not agrees(run, simulate(run, steps, loop)):
+                    return False
+            except (Undefined, ValueError, TypeError, KeyError, AttributeError, UnboundLocalError):
+                return False
+        return True
 
     with np.errstate(all="ignore"):
         for chosen, loop_fault in _candidates(right):
@@ -168,7 +172,7 @@ def diagnose(runs: Sequence[Run]) -> Candidate | None:
                     for letter, one in chosen.items()]
                 mistakes += [Mistake("", loop_fault.name, loop_fault.why)] if loop_fault else []
                 return Candidate(steps, loop, mistakes)
-            if time.thread_time() > deadline:
+            if spent > STEPS:
                 break
     return None
 

@@ -1,6 +1,6 @@
 """The ways in which a formula goes wrong, in a table: each entry rewrites one node of a formula.
 
-To add a mistake, add an entry to `FAULTS` (or, for the derivative of an activation, to `expressions.SLOPES`).
+To add a mistake, add an entry to `FAULTS` (or, for the derivative of an activation, to `slopes.SLOPES`).
 """
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tinygrad_course.checking.expressions import SLOPES, Expression, scaled, show, symbol
 from tinygrad_course.checking.course.formulas import Formula
+from tinygrad_course.checking.course.operations import scaled, show
+from tinygrad_course.checking.course.slopes import SLOPES
+from tinygrad_course.equations.expressions import Expression, number, symbol, written
 
 
 class Context(NamedTuple):
@@ -65,35 +67,35 @@ class Fault(NamedTuple):
 def m_power(new: int) -> Callable[[Expression, Context], Iterable[Expression]]:
     """Where 1/m stands, another power of m."""
     def rewrite(node: Expression, context: Context) -> Iterator[Expression]:
-        if node.op == "scaled" and node.detail[1] == -1:
-            factor = node.detail[0]
-            yield node.parts[0] if new == 0 and factor == 1 else scaled(node.parts[0], factor, new)
+        if node.head == "scaled" and node.content[1] == -1:
+            factor = node.content[0]
+            yield node.args[0] if new == 0 and factor == 1 else scaled(node.args[0], factor, new)
     return rewrite
 
 
 def m_where_none_belongs(power: int) -> Callable[[Expression, Context], Iterable[Change]]:
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
-        if not (node.op == "scaled" and node.detail[1]) and "m" in context.quantities:
+        if not (node.head == "scaled" and node.content[1]) and "m" in context.quantities:
             # one 1/m too many in dZ is likelier than one too many in each of the results
             yield Change(scaled(node, m=power), weight=-0.2 * context.formula.hidden)
     return rewrite
 
 
 def sign(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op == "scaled":
-        factor, power = node.detail
-        yield node.parts[0] if (factor, power) == (-1, 0) else scaled(node.parts[0], -factor, power)
+    if node.head == "scaled":
+        factor, power = node.content
+        yield node.args[0] if (factor, power) == (-1, 0) else scaled(node.args[0], -factor, power)
 
 
 def sign_of_all(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op not in ("scaled", "subtract", "size", "number"):
+    if node.head not in ("scaled", "subtract", "size", "number"):
         yield scaled(node, -1)
 
 
 def some_factor(node: Expression, context: Context) -> Iterator[Change]:
-    for factor in context.factors if node.op != "size" else ():
-        if node.op == "scaled":
-            changed = scaled(node.parts[0], node.detail[0] * factor, node.detail[1])
+    for factor in context.factors if node.head != "size" else ():
+        if node.head == "scaled":
+            changed = scaled(node.args[0], node.content[0] * factor, node.content[1])
         else:
             changed = scaled(node, factor)
         yield Change(changed, new=str(factor), weight=0.0 if factor.numerator in (1, 2) else 0.3)
@@ -105,40 +107,40 @@ def some_factor(node: Expression, context: Context) -> Iterator[Change]:
 def sums(axis: str, keepdims: bool | None = None) -> Callable[[Expression, Context], Iterable[Change]]:
     """axis: "same", "other" or "all". keepdims: None for as it was."""
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
-        if node.op != "sum":
+        if node.head != "sum":
             return
-        old, kept = node.detail
+        old, kept = node.content
         new = {"same": [old], "all": [None], "other": [a for a in (0, 1) if a != old]}[axis]
         for one in new:
-            changed = Expression("sum", *node.parts, detail=(one, kept if keepdims is None else keepdims))
+            changed = written("sum", *node.args, content=(one, kept if keepdims is None else keepdims))
             if changed != node:
                 yield Change(changed, old=f"axis={old}", new=f"axis={one}")
     return rewrite
 
 
 def mean_for_sum(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op == "sum":
-        yield Expression("mean", *node.parts, detail=node.detail)
-        yield Expression("mean", *node.parts, detail=(node.detail[0], False))
+    if node.head == "sum":
+        yield written("mean", *node.args, content=node.content)
+        yield written("mean", *node.args, content=(node.content[0], False))
 
 
 def mean_over_all(node: Expression, context: Context) -> Iterator[Change]:
     """np.mean(dZ) for (1/m) np.sum(dZ, axis=1): np.mean divides by the number of all elements."""
-    if node.op == "scaled" and node.detail[1] == -1 and node.parts[0].op == "sum":
-        old = node.parts[0].detail[0]
+    if node.head == "scaled" and node.content[1] == -1 and node.args[0].head == "sum":
+        old = node.args[0].content[0]
         for axis in (None, 0, 1):
             for keepdims in (False, True):
                 if axis != old:
-                    mean = Expression("mean", *node.parts[0].parts, detail=(axis, keepdims))
-                    yield Change(mean if node.detail[0] == 1 else scaled(mean, node.detail[0]),
+                    mean = written("mean", *node.args[0].args, content=(axis, keepdims))
+                    yield Change(mean if node.content[0] == 1 else scaled(mean, node.content[0]),
                                  new="all axes" if axis is None else "the wrong axis")
 
 
 def only_part(*ops: str) -> Callable[[Expression, Context], Iterable[Change]]:
     """The operation is missing, its argument stands alone."""
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
-        if node.op in ops:
-            yield Change(node.parts[0], old=node.op)
+        if node.head in ops:
+            yield Change(node.args[0], old=node.head)
     return rewrite
 
 
@@ -146,35 +148,35 @@ def only_part(*ops: str) -> Callable[[Expression, Context], Iterable[Change]]:
 
 
 def result_transposed(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op not in ("size", "number", "subtract") and not context.formula.scalar:
+    if node.head not in ("size", "number", "subtract") and not context.formula.scalar:
         yield node.T
 
 
 def flattened(node: Expression, context: Context) -> Iterator[Expression]:
     if not context.formula.hidden:
-        yield Expression("ravel", node)
+        yield written("ravel", node)
 
 
 def operand_transposed(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "matmul":
-        a, b = node.parts
+    if node.head == "matmul":
+        a, b = node.args
         yield from (Change(changed, old=show(part)) for part, changed in ((a, a.T @ b), (b, a @ b.T))
-                    if part.op != "transpose")
+                    if part.head != "transpose")
 
 
 def turned_around(*ops: str) -> Callable[[Expression, Context], Iterable[Change]]:
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
-        if node.op in ops:
-            changed = Expression(node.op, *reversed(node.parts), detail=node.detail)
+        if node.head in ops:
+            changed = written(node.head, *reversed(node.args), content=node.content)
             yield Change(changed, old=show(node), new=show(changed))
     return rewrite
 
 
 def elementwise_for_matmul(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op == "matmul":
-        a, b = node.parts
+    if node.head == "matmul":
+        a, b = node.args
         yield a * b
-        bare = [part.parts[0] if part.op == "transpose" else part for part in (a, b)]
+        bare = [part.args[0] if part.head == "transpose" else part for part in (a, b)]
         if bare != [a, b]:
             yield bare[0] * bare[1]
             yield bare[0].T * bare[1]
@@ -183,37 +185,37 @@ def elementwise_for_matmul(node: Expression, context: Context) -> Iterator[Expre
 def replaced(old: str, *new: str) -> Callable[[Expression, Context], Iterable[Change]]:
     """One operation for another."""
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
-        if node.op == old:
-            yield from (Change(Expression(one, *node.parts, detail=node.detail), old=old, new=one) for one in new)
+        if node.head == old:
+            yield from (Change(written(one, *node.args, content=node.content), old=old, new=one) for one in new)
     return rewrite
 
 
 def other_function(node: Expression, context: Context) -> Iterator[Change]:
     names = ("sigmoid", "tanh", "relu", "leaky_relu")
-    if node.op in names:
-        yield from (Change(Expression(name, *node.parts), old=node.op, new=name) for name in names if name != node.op)
+    if node.head in names:
+        yield from (Change(written(name, *node.args), old=node.head, new=name) for name in names if name != node.head)
 
 
 def other_logarithm(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "log":
-        yield from (Change(Expression(name, *node.parts), old="log", new=name) for name in ("log10", "log2", "exp"))
+    if node.head == "log":
+        yield from (Change(written(name, *node.args), old="log", new=name) for name in ("log10", "log2", "exp"))
 
 
 def applied_twice(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op in ("sigmoid", "tanh", "exp", "log"):
-        yield Change(Expression(node.op, node), old=node.op)
+    if node.head in ("sigmoid", "tanh", "exp", "log"):
+        yield Change(written(node.head, node), old=node.head)
 
 
 def factor_missing(node: Expression, context: Context) -> Iterator[Change]:
     """One operand of a product or sum is missing; an activation's derivative has an entry of its own."""
-    if node.op in ("multiply", "matmul", "add", "subtract", "divide"):
-        a, b = node.parts
+    if node.head in ("multiply", "matmul", "add", "subtract", "divide"):
+        a, b = node.args
         for keep, drop in ((a, b), (b, a)):
-            if node.op == "subtract" and drop is a and a.op == "number":  # log(A) for log(1 - A)
+            if node.head == "subtract" and drop is a and a.head == "number":  # log(A) for log(1 - A)
                 yield Change(keep, name=f"{show(keep)} for {show(node)}")
-            elif drop.op != "slope":
+            elif drop.head != "slope":
                 yield Change(keep, old=show(drop))
-        if node.op == "subtract":
+        if node.head == "subtract":
             yield Change(scaled(b, -1), old=show(a))
 
 
@@ -221,23 +223,23 @@ def factor_missing(node: Expression, context: Context) -> Iterator[Change]:
 
 
 def derivative_missing(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op == "multiply" and node.parts[1].op == "slope":
-        yield node.parts[0]
+    if node.head == "multiply" and node.args[1].head == "slope":
+        yield node.args[0]
 
 
 def derivative_twice(node: Expression, context: Context) -> Iterator[Expression]:
-    if node.op == "multiply" and node.parts[1].op == "slope":
-        yield node * node.parts[1]
+    if node.head == "multiply" and node.args[1].head == "slope":
+        yield node * node.args[1]
 
 
 def derivative_wrong(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op != "slope":
+    if node.head != "slope":
         return
-    right = SLOPES[node.detail]
+    right = SLOPES[node.content]
     for name, entry in SLOPES.items():
-        if name == node.detail or entry.of == "identity" or (not entry.flaw and entry.of == right.of):
+        if name == node.content or entry.of == "identity" or (not entry.flaw and entry.of == right.of):
             continue
-        changed = Expression("slope", *node.parts, detail=name)
+        changed = written("slope", *node.args, content=name)
         if entry.flaw:
             said, weight = f"derivative: {entry.flaw}", 0.0 if entry.of in (right.of, "") else 0.5
         else:
@@ -247,7 +249,7 @@ def derivative_wrong(node: Expression, context: Context) -> Iterator[Change]:
 
 def derivative_extra(node: Expression, context: Context) -> Iterator[Change]:
     for one in context.formula.slopes:
-        name = f"extra {SLOPES[one.detail].of} derivative"
+        name = f"extra {SLOPES[one.content].of} derivative"
         yield Change(node * one, new=show(one), name=name, family=name)
 
 
@@ -267,9 +269,9 @@ def kind_of(name: str) -> tuple[str, str]:
 
 
 def other_quantity(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op != "symbol" or node.detail == "m":
+    if node.head != "symbol":
         return
-    old = str(node.detail)
+    old = str(node.content)
     for new in context.quantities:
         if new in (old, "m"):
             continue
@@ -285,14 +287,14 @@ def other_quantity(node: Expression, context: Context) -> Iterator[Change]:
 def another_result(node: Expression, context: Context) -> Iterator[Change]:
     """The formula gives another quantity altogether: a line copied and not changed, two keys swapped."""
     for new in context.quantities:
-        if new not in (context.formula.name, "m") and node.op not in ("size", "number") and node != symbol(new):
+        if new not in (context.formula.name, "m") and node.head not in ("size", "number") and node != symbol(new):
             yield Change(symbol(new), context.formula.name, new, f"{new} returned as {context.formula.name}")
 
 
 def overwritten(node: Expression, context: Context) -> Iterator[Change]:
     """A parameter that was updated before it was used."""
-    if node.op == "symbol" and node.detail[:1] in ("W", "w", "b") and f"d{node.detail}" in context.quantities:
-        name = str(node.detail)
+    if node.head == "symbol" and node.content[:1] in ("W", "w", "b") and f"d{node.content}" in context.quantities:
+        name = str(node.content)
         for rate in ("learning_rate", "0.0075", "0.005", "0.01", "0.1", "0.5", "1", "1.2"):
             if rate == "learning_rate" and rate not in context.quantities:
                 continue
@@ -305,43 +307,43 @@ WITH_SIZES = ("X", "Y", "A", "AL", "A_prev", "W", "w", "dZ", "Z")
 
 
 def other_axis(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "size":
-        yield Change(Expression("size", *node.parts, detail=1 - node.detail), show(node), f"axis {1 - node.detail}")
-        counted = Expression("count", *node.parts)
+    if node.head == "size":
+        yield Change(written("size", *node.args, content=1 - node.content), show(node), f"axis {1 - node.content}")
+        counted = written("count", *node.args)
         yield Change(counted, show(node), show(counted), weight=0.1)
         for name in context.quantities:
             for axis in (0, 1):
-                changed = Expression("size", symbol(name), detail=axis)
-                if kind_of(name)[0] in WITH_SIZES and changed.parts != node.parts:
+                changed = written("size", symbol(name), content=axis)
+                if kind_of(name)[0] in WITH_SIZES and changed.args != node.args:
                     yield Change(changed, show(node), show(changed), weight=0.4)
 
 
 def m_is_something_else(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "scaled" and node.detail[1] and not context.formula.hidden:
+    if node.head == "scaled" and node.content[1] and not context.formula.hidden:
         for name in ("n_x", "n_h"):
             if name in context.quantities:
-                yield Change(Expression("scaled", node.parts[0], symbol(name), detail=node.detail), "m", name)
+                yield Change(written("scaled", node.args[0], symbol(name), content=node.content), "m", name)
 
 
 def other_number(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "number":
+    if node.head == "number":
         numbers = {0.5: (0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.45, 0.55, 0.6, 0.7, 0.75, 0.8, 0.9, 1), 4: range(1, 33)}
-        for new in numbers.get(node.detail, (0, 2, -1, 0.5)):
-            if new != node.detail:
-                yield Change(Expression("number", detail=new), str(node.detail), str(new))
+        for new in numbers.get(node.content, (0, 1, 2, -1, 0.5)):
+            if new != node.content:
+                yield Change(number(new), show(node), f"{new:g}")
 
 
 def number_for_rate(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "symbol" and node.detail == "learning_rate":
+    if node.head == "symbol" and node.content == "learning_rate":
         for rate in (1.2, 0.0075, 0.005, 0.009, 0.01, 0.001, 0.1, 0.5, 2.0):
-            yield Change(Expression("number", detail=rate), "learning_rate", f"{rate:g}")
+            yield Change(number(rate), "learning_rate", f"{rate:g}")
 
 
 def number_is_a_size(node: Expression, context: Context) -> Iterator[Change]:
-    if node.op == "number" and node.detail == 4:
+    if node.head == "number" and node.content == 4:
         for name in context.quantities:
             for axis in (0, 1):
-                changed = Expression("size", symbol(name), detail=axis)
+                changed = written("size", symbol(name), content=axis)
                 yield Change(changed, "4", show(changed))
 
 
@@ -404,7 +406,7 @@ FAULTS = [
     Fault("{old} applied twice", "", applied_twice, 1.2),
     Fault("min for max", "relu keeps what is positive", replaced("max", "min")),
     Fault("max missing", "relu is 0 where z is negative, not 1 or |z|", lambda node, context: [
-        Expression(op, node.parts[1]) for op in ("abs", "step", "leaky_relu")] if node.op == "max" else []),
+        written(op, node.args[1]) for op in ("abs", "step", "leaky_relu")] if node.head == "max" else []),
     Fault("comparison reversed", "the class is 1 where A is larger than 0.5", replaced("greater", "less")),
     Fault("threshold missing", "a prediction is 0 or 1, not a probability", only_part("greater")),
     Fault("{new} for {old}", "", other_number, 1.2),
@@ -440,9 +442,9 @@ def rewritten(node: Expression, fault: Fault, context: Context, root: bool = Tru
         for change in fault.rewrite(node, context):
             change = change if isinstance(change, Change) else Change(change)
             yield change, change.node
-    for place, part in enumerate(node.parts):
-        if node.op == "scaled" and place == 1:
+    for place, part in enumerate(node.args):
+        if node.head == "scaled" and place == 1:
             continue
         for change, new in rewritten(part, fault, context, root=False):
-            parts = (*node.parts[:place], new, *node.parts[place + 1:])
-            yield change, Expression(node.op, *parts, detail=node.detail)
+            parts = (*node.args[:place], new, *node.args[place + 1:])
+            yield change, written(node.head, *parts, content=node.content)

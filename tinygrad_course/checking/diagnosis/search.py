@@ -8,20 +8,20 @@ has reproduced all results on all inputs, to nine digits.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_course.checking.expressions import Expression, Undefined, evaluate, symbols
+from tinygrad_course.checking.course.operations import Undefined, evaluate, symbols
+from tinygrad_course.equations.expressions import Expression
 from tinygrad_course.checking.diagnosis.faults import Context, Variant, variants
 from tinygrad_course.checking.course.formulas import Formula, Program
 from tinygrad_course.checking.diagnosis.numbers import TOLERANCE, distance, factors_between, same
 
 REPEATED = 0.1  # the weight of a mistake made once more, in another formula
-SECONDS = 0.9
+EVALUATIONS = 60_000  # of one formula each; what was found by then must do, on every machine
 COMMON = [Fraction(n) for n in (2, 4)] + [Fraction(1, n) for n in (2, 4)]
 
 
@@ -47,10 +47,29 @@ class Finding(NamedTuple):
     suspect: str = ""
 
 
+class Path(NamedTuple):
+    """A way through the first formulas: their values, the mistakes made on it, and how many more may be made.
+
+    families: of the mistakes. One of a family that was made already costs nothing: a learner who forgets 1/m forgets
+    it everywhere.
+    """
+    values: dict[str, Any]
+    findings: tuple[Finding, ...] = ()
+    families: frozenset[str] = frozenset()
+    left: int = 0
+
+    def to(self, name: str, value: Any) -> Path:
+        return self._replace(values=self.values | {name: value})
+
+    def wrong(self, finding: Finding, value: Any, cost: int) -> Path:
+        assert finding.variant is not None
+        return Path(self.values | {finding.formula.name: value}, (*self.findings, finding),
+                    self.families | {finding.variant.family}, self.left - cost)
+
+
 class Diagnosis(NamedTuple):
     findings: list[Finding]
     wrong: list[str]  # names of the results that are wrong
-    only_cached: bool = False  # explained on caches of a forward pass only
 
     @property
     def explained(self) -> bool:
@@ -71,31 +90,44 @@ def wrong_results(program: Program, observation: Observation) -> list[str]:
 
     A returned quantity is judged together with what it is computed from: all of them must be right in one go.
     """
-    return _Search(program, [observation], "").wrong_names(observation)
+    search = _Search(program, [observation], [[]])
+    with np.errstate(all="ignore"):
+        if next(search.descend(0, observation, Path(dict(observation.given))), None) is not None:
+            return []
+        try:
+            values = right_values(program, observation.given)
+        except Undefined:
+            return list(search.returned)
+    return [f.name for f in program if not f.hidden and observation.returned.get(f.name) is not None
+            and not same(observation.returned[f.name], values[f.name], observation.tolerance, f.scalar)]
 
 
-def diagnose(program: Program, observations: Sequence[Observation], source: str = "",
-             seconds: float = SECONDS) -> Diagnosis:
+def diagnose(program: Program, observations: Sequence[Observation], wrong_at: Sequence[list[str]], source: str = "",
+             evaluations: int = EVALUATIONS) -> Diagnosis:
     """What is wrong with a function, from some of its calls.
 
-    source: the learner's code. It only decides between mistakes that give the same numbers.
-    seconds: of computing; then what was found must do.
+    wrong_at: the `wrong_results` of each. source: the learner's code. It only decides between mistakes that give the
+    same numbers. evaluations: of formulas; then what was found must do.
     """
     with np.errstate(all="ignore"):
-        return _Search(program, observations, source, seconds).run()
+        return _Search(program, observations, wrong_at, source, evaluations).run()
 
 
 class _Search:
-    def __init__(self, program: Program, observations: Sequence[Observation], source: str, seconds: float = SECONDS):
+    def __init__(self, program: Program, observations: Sequence[Observation], wrong_at: Sequence[list[str]],
+                 source: str = "", evaluations: int = EVALUATIONS):
         self.program = list(program)
         self.observations = list(observations)
+        self.wrong_at = wrong_at
         self.source = source
         self.returned = [f.name for f in self.program if not f.hidden]
-        self.seconds, self.begin = seconds, time.thread_time()
-        self.deadline = self.begin + seconds / 2
+        self.evaluations, self.evaluated = evaluations, 0
+        self.limit = evaluations // 2
         self.used_later = [set[str]().union(*(symbols(one) for later in self.program[place + 1:]
                                               for one in (later.right, *later.also)))
                            for place in range(len(self.program))]
+        # the most telling call: the one where most results are wrong, and the largest
+        self.probe = max(range(len(wrong_at)), key=lambda i: (len(wrong_at[i]), _elements(self.observations[i])))
         self.ignored = ""  # a result that is taken as it is, right or wrong
         self.known_variants: dict[int, list[Variant]] = {}
         self.factors: list[Fraction] = list(COMMON)
@@ -103,12 +135,9 @@ class _Search:
     # ------------------------------------------------------------------------------------------ the whole
 
     def run(self) -> Diagnosis:
-        wrong_at = [self.wrong_names(observation) for observation in self.observations]
-        wrong = [name for name in self.returned if any(name in names for names in wrong_at)]
+        wrong = [name for name in self.returned if any(name in names for names in self.wrong_at)]
         if not wrong:
             return Diagnosis([], [])
-        # the most telling call: the one where most results are wrong, and the largest
-        self.probe = max(range(len(wrong_at)), key=lambda i: (len(wrong_at[i]), _elements(self.observations[i])))
         self.factors += self.seen_factors()
         for mistakes in (1, 2):
             found = self.explanations(mistakes)
@@ -116,22 +145,11 @@ class _Search:
                 return Diagnosis(self.best(found), wrong)
         return Diagnosis(self.one_by_one(wrong), wrong)
 
-    def wrong_names(self, observation: Observation) -> list[str]:
-        with np.errstate(all="ignore"):
-            if any(True for _ in self.descend(0, observation, dict(observation.given), (), frozenset(), 0)):
-                return []
-            try:
-                values = right_values(self.program, observation.given)
-            except Undefined:
-                return list(self.returned)
-        return [f.name for f in self.program if not f.hidden and observation.returned.get(f.name) is not None
-                and not same(observation.returned[f.name], values[f.name], observation.tolerance, f.scalar)]
-
     def explanations(self, mistakes: int) -> list[tuple[Finding, ...]]:
         """Every set of so many mistakes that reproduces all calls."""
         found = []
         probe = self.observations[self.probe]
-        for findings in self.descend(0, probe, dict(probe.given), (), frozenset(), mistakes):
+        for findings in self.descend(0, probe, Path(dict(probe.given), left=mistakes)):
             if all(self.reproduces(findings, other) for i, other in enumerate(self.observations) if i != self.probe):
                 found.append(findings)
             if self.late() or len(found) > 300:
@@ -166,71 +184,78 @@ class _Search:
         return finding._replace(affects=tuple(affected))
 
     def late(self) -> bool:
-        return time.thread_time() > self.deadline
+        return self.evaluated > self.limit
+
+    def evaluate(self, expression: Expression, values: Mapping[str, Any],
+                 known: dict[Expression, Any] | None = None) -> Any:
+        self.evaluated += 1
+        return evaluate(expression, values, known)
 
     # ----------------------------------------------------------------------------------------- the search
 
-    def descend(self, place: int, observation: Observation, values: dict[str, Any], findings: tuple[Finding, ...],
-                families: frozenset[str], left: int) -> Iterator[tuple[Finding, ...]]:
-        """Sets of up to `left` mistakes, from formula `place` on, that reproduce one call.
-
-        A mistake of a family that was made already costs nothing: a learner who forgets 1/m forgets it everywhere.
-        """
+    def descend(self, place: int, observation: Observation, path: Path) -> Iterator[tuple[Finding, ...]]:
+        """Sets of up to `path.left` mistakes, from formula `place` on, that reproduce one call."""
         if place == len(self.program):
-            yield findings
+            yield path.findings
             return
+        for after in self.steps(place, observation, path):
+            yield from self.descend(place + 1, observation, after)
+
+    def steps(self, place: int, observation: Observation, path: Path) -> Iterator[Path]:
+        """The ways past one formula: right, and, where that is not what came out, wrong in each way that is."""
         formula = self.program[place]
-        known: dict[Expression, Any] = {}
         seen = observation.returned.get(formula.name)
-        rights: list[Any] = []
+        if formula.name == self.ignored:
+            yield path.to(formula.name, seen)
+            return
+        known: dict[Expression, Any] = {}
+        rights = self.rights(formula, path.values, known)
+        fitting = [value for value in rights if formula.hidden or seen is None
+                   or same(seen, value, observation.tolerance, formula.scalar)]
+        yield from (path.to(formula.name, value) for value in fitting)
+        explained = not formula.hidden and (fitting or seen is None)
+        if not explained and (path.left or path.families):
+            yield from self.wrong_steps(place, observation, path, rights, known)
+
+    def rights(self, formula: Formula, values: Mapping[str, Any], known: dict[Expression, Any]) -> list[Any]:
+        """The values that the right ways of writing a formula give, each once."""
+        found: list[Any] = []
         for expression in (formula.right, *formula.also):
             try:
-                value = evaluate(expression, values, known)
+                value = self.evaluate(expression, values, known)
             except Undefined:
                 continue
-            if not any(same(value, other, 1e-13, formula.scalar) for other in rights):
-                rights.append(value)
+            if not any(same(value, other, 1e-13, formula.scalar) for other in found):
+                found.append(value)
+        return found
 
-        fits = False
-        if formula.name == self.ignored:
-            yield from self.descend(place + 1, observation, values | {formula.name: seen}, findings, families, left)
-            return
-        for value in rights:
-            if formula.hidden or seen is None or same(seen, value, observation.tolerance, formula.scalar):
-                fits = True
-                yield from self.descend(place + 1, observation, values | {formula.name: value}, findings, families,
-                                        left)
-        if not formula.hidden and (fits or seen is None) or not (left or families):
-            return
-
+    def wrong_steps(self, place: int, observation: Observation, path: Path, rights: Sequence[Any],
+                    known: dict[Expression, Any]) -> Iterator[Path]:
+        """The mistakes that a path may make at one formula; where its value was returned, those that give it."""
+        formula = self.program[place]
+        seen = observation.returned.get(formula.name)
         offered = self.variants(place)
         if not formula.hidden and rights:
             offered = offered + self.constant_factor(formula, seen, rights[0])
+        values = path.values if formula.hidden else self.with_later(path.values, observation)
         for variant in offered:
-            cost = variant.family not in families
-            if cost > left:
+            cost = int(variant.family not in path.families)
+            if cost > path.left:
                 continue
+            if path.left > 1 and self.late():
+                return
             try:
-                value = evaluate(variant.expression, values if formula.hidden else self.with_later(values, observation),
-                                 known)
+                value = self.evaluate(variant.expression, values, known)
             except Undefined:
                 continue
             if formula.hidden:
-                if any(same(value, right, 1e-13, formula.scalar) for right in rights):
-                    continue
-                choices = [(value, True)]
+                if not any(same(value, right, 1e-13, formula.scalar) for right in rights):
+                    yield path.wrong(Finding(formula, variant), value, cost)
             elif same(seen, value, observation.tolerance, formula.scalar):
-                choices = [(seen, True)]
-                if formula.name in self.used_later[place]:
-                    choices += [(right, False) for right in rights]
-            else:
-                continue
-            for chosen, passed_on in choices:
-                yield from self.descend(place + 1, observation, values | {formula.name: chosen},
-                                        (*findings, Finding(formula, variant, passed_on)),
-                                        families | {variant.family}, left - cost)
-            if left > 1 and self.late():
-                return
+                yield path.wrong(Finding(formula, variant), seen, cost)
+                if formula.name in self.used_later[place]:  # or the right value is used, and another one returned
+                    for right in rights:
+                        yield path.wrong(Finding(formula, variant, passed_on=False), right, cost)
 
     def constant_factor(self, formula: Formula, seen: Any, right: Any) -> list[Variant]:
         """A result that is a small rational number times the right one."""
@@ -265,12 +290,12 @@ class _Search:
             choices = (formula.right, *formula.also)
         for expression in choices:
             try:
-                value = evaluate(expression, values if formula.hidden else self.with_later(values, observation))
+                value = self.evaluate(expression, values if formula.hidden else self.with_later(values, observation))
                 if not formula.hidden and seen is not None:
                     if not same(seen, value, observation.tolerance, formula.scalar):
                         continue
                 if finding is not None and not finding.passed_on:
-                    value = evaluate(formula.right, values)
+                    value = self.evaluate(formula.right, values)
             except Undefined:
                 continue
             if self._reproduces(place + 1, mistakes, observation, values | {formula.name: value}):
@@ -280,7 +305,7 @@ class _Search:
     def variants(self, place: int) -> list[Variant]:
         if place not in self.known_variants:
             formula = self.program[place]
-            probe = self.observations[getattr(self, "probe", 0)]
+            probe = self.observations[self.probe]
             names = [*probe.given, *(f.name for f in self.program[:place])]
             if not formula.hidden:
                 names += [f.name for f in self.program[place + 1:] if not f.hidden]
@@ -312,7 +337,7 @@ class _Search:
         First it is assumed that one result is beyond explanation and all others are not. If that fails too, hidden
         quantities are taken as right. Two mistakes in one formula are tried last.
         """
-        self.deadline = self.begin + self.seconds * 0.75
+        self.limit = self.evaluations * 3 // 4
         for name in wrong:
             self.ignored = name
             for mistakes in (0, 1, 2)[:3 if len(wrong) > 1 else 1]:
@@ -324,7 +349,7 @@ class _Search:
 
     def each(self, wrong: list[str], findings: list[Finding]) -> list[Finding]:
         """The findings, and for each wrong result that they leave open a mistake of its own, or its numbers."""
-        self.deadline = self.begin + self.seconds
+        self.limit = self.evaluations
         mistakes = {f.formula.name: f for f in findings}
         found = []
         for place, formula in enumerate(self.program):
@@ -347,7 +372,7 @@ class _Search:
         for observation in (first, *(o for o in self.observations if o is not first)):
             seen = observation.returned.get(formula.name)
             try:
-                expected = evaluate(formula.right, self.values_before(observation, place, mistakes))
+                expected = self.evaluate(formula.right, self.values_before(observation, place, mistakes))
             except Undefined:
                 continue
             if seen is not None and not same(seen, expected, observation.tolerance, formula.scalar):
@@ -362,7 +387,7 @@ class _Search:
             finding = mistakes.get(formula.name)
             wrong = finding.variant.expression if finding is not None and finding.variant else formula.right
             try:
-                values[formula.name] = evaluate(wrong, values) if formula.hidden or seen is None else seen
+                values[formula.name] = self.evaluate(wrong, values) if formula.hidden or seen is None else seen
             except Undefined:
                 pass
         return self.with_later(values, observation)
@@ -377,7 +402,7 @@ class _Search:
         def explains(expression: Expression, known: dict[Expression, Any]) -> bool:
             for i, (observation, values) in enumerate(calls):
                 try:
-                    value = evaluate(expression, values, known if i == 0 else None)
+                    value = self.evaluate(expression, values, known if i == 0 else None)
                 except Undefined:
                     return False
                 if not same(observation.returned[formula.name], value, observation.tolerance, formula.scalar):
@@ -388,7 +413,7 @@ class _Search:
         once = self.variants(place)
         try:
             first, values = calls[0]
-            off = self.constant_factor(formula, first.returned[formula.name], evaluate(formula.right, values))
+            off = self.constant_factor(formula, first.returned[formula.name], self.evaluate(formula.right, values))
         except Undefined:
             off = []
         for variant in once + off:

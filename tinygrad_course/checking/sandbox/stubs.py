@@ -62,7 +62,6 @@ class StubFinder(MetaPathFinder, Loader):
 
     def __init__(self, helpers: dict[str, Any]):
         self.helpers = helpers
-        self.made: list[str] = []
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         top = fullname.split(".")[0]
@@ -73,7 +72,6 @@ class StubFinder(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         top = spec.name.split(".")[0]
-        self.made.append(spec.name)
         return StubModule(spec.name, self.helpers if top.startswith(COURSE) else {})
 
     def exec_module(self, module: ModuleType) -> None:
