@@ -37,6 +37,7 @@ from tinygrad_course.nn import Module
 from tinygrad_course.equations.text import UnicodeWriter, Writer
 from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, in_mathml
 from tinygrad_course.equations.numpy_text import numpy_source
+from tinygrad_course.graph.modules import tried_out
 from tinygrad_course.graph.roles import course_names
 from tinygrad_course.tensor import Tensor
 
@@ -190,22 +191,16 @@ def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
 
 
 def _on_made_up_data(model: Module, m: int, cost: Any) -> Tensor:
-    """The cost of m examples; the number of inputs is found by trying the sizes of the parameters."""
-    random = np.random.RandomState(0)
-    tried: dict[tuple[int, ...], InputError] = {}
-    parameters = model.parameters()
-    for n_x in dict.fromkeys(n for parameter in parameters if parameter.ndim for n in parameter.shape[::-1]):
-        X = random.randn(n_x, m).astype(parameters[0].dtype)
-        try:
-            y_hat = model(X)
-        except InputError as error:
-            tried[X.shape] = error
-            continue
-        J = _cost(model, X, _labels(y_hat, random), cost)
-        check_cost(J)
-        return J
-    raise InputError(f"{type(model).__name__} takes no made-up X of the shapes {', '.join(map(str, tried)) or 'tried'}"
-                     ". Give data: derive(model, X, Y)" + "".join(f"\n{error}" for error in [*tried.values()][:1]))
+    """The cost of m examples."""
+    random, dtype = np.random.RandomState(0), model.parameters()[0].dtype
+    try:
+        y_hat, X, _ = tried_out(model, lambda n_x: random.randn(n_x, m).astype(dtype))
+    except InputError as error:
+        reason = f"\n{error.__cause__}" if error.__cause__ is not None else ""
+        raise InputError(f"{error}. Give data: derive(model, X, Y){reason}") from None
+    J = _cost(model, X, _labels(y_hat, random), cost)
+    check_cost(J)
+    return J
 
 
 def _labels(y_hat: Tensor, random: Any) -> Any:

@@ -28,28 +28,30 @@ def trial(model: Module, *data: Tensor) -> Iterator[Watch]:
 
 def likely_inputs(model: Module) -> list[int]:
     """How many inputs n_x a model may take, the likeliest first: W (n_out, n_in) tells by its columns, and w (n_x, 1)
-    by its rows."""
-    return list(dict.fromkeys(n for parameter in model.parameters() for n in parameter.shape[::-1]))
+    by its rows. One input, which broadcasting would often let pass, comes last."""
+    sizes = dict.fromkeys(n for parameter in model.parameters() for n in parameter.shape[::-1])
+    return sorted(sizes, key=lambda n: n == 1)
 
 
-def run_on_made_up_data(model: Module, make: Callable[[int], Array],
-                        refuses: type[Exception] = InputError) -> tuple[Tensor, Array]:
-    """The output for an X that the model takes, and X: how many inputs it has is found by trying.
+def tried_out(model: Module, make: Callable[[int], Array],
+              refuses: type[Exception] = InputError) -> tuple[Tensor, Array, Watch]:
+    """The output for an X that the model takes, that X, and what was computed: how many inputs it has is found by
+    trying.
 
     make: X (n_x, m) for a number of inputs.  refuses: what a model raises for an X that does not fit.
-    Raises InputError where it takes none, from the first reason.
+    Raises InputError where it takes none, from what the first one raised.
     """
     tried: dict[tuple[int, ...], Exception] = {}
     for n_x in likely_inputs(model):
         X = make(n_x)
         try:
-            return model(X), X
+            with trial(model) as watch:
+                return model(X), X, watch
         except refuses as error:
             tried[X.shape] = error
     first = next(iter(tried.values()), None)
-    reason = "" if first is None else f": {first}"
     raise InputError(f"{type(model).__name__} takes no made-up X of the shapes "
-                     f"{', '.join(map(str, tried)) or 'tried'}{reason}") from first
+                     f"{', '.join(map(str, tried)) or 'tried'}") from first
 
 
 def inferred(record: Record, model: Module) -> dict[Tensor, Call]:

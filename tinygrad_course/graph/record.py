@@ -90,6 +90,12 @@ class Watch(Observer):
         self.made_by.update(dict.fromkeys(self._since, tensor))
         self._since.clear()
 
+    def record(self, output: Tensor) -> Record:
+        """All that was computed, also what does not lead to `output`."""
+        origins = self.origins
+        order = parents_first(origins, lambda tensor: origins[tensor].parents if tensor in origins else ())
+        return Record(order, origins, set(order), [output])
+
 
 @contextmanager
 def watched(*used: Tensor, recording: bool = True) -> Iterator[Watch]:
