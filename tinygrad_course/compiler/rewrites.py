@@ -191,7 +191,7 @@ def products_expanded(program: StepProgram) -> StepProgram:
         ta, tb = node.params.values()
         A, B = transpose(a) if ta else a, transpose(b) if tb else b
         (n, k), p = A.shape, B.shape[1]
-        if k <= FEW and n * p > FEW:
+        if 0 < k <= FEW and n * p > FEW:
             total = A[:, 0:1] * B[0:1, :]
             for i in range(1, k):
                 total = total + A[:, i:i + 1] * B[i:i + 1, :]

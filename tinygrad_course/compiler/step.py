@@ -85,9 +85,17 @@ class Step:
         slots = self.traced.slots
         self.zeros = [x for x, slot in slots.items() if isinstance(slot, StateSlot)
                       and not np.any(self.initial(x, slot))]
-        self.once, self.program = rewrites.split(optimised(self.traced, self.iterations, self.zeros))
+        self.once, self.program = rewrites.split(self.whole())
         self.values: dict[ArrayNode, Any] = {}
         self._written: Any = None
+
+    def whole(self) -> StepProgram:
+        """The program in which what no step changes is not yet computed before the first."""
+        return optimised(self.traced, self.iterations, self.zeros)
+
+    def title(self) -> str:
+        return (f"One training step of {type(self.model).__name__} for X {self.batch['X'].shape}, "
+                f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
 
     @classmethod
     def of(cls, step: Step) -> Step:
@@ -187,15 +195,22 @@ class Step:
         """The step as NumPy code; `train` in it makes as many steps as there are `costs` to fill."""
         return self.written().text  # type: ignore[no-any-return]
 
+    @property
+    def javascript(self) -> str:
+        """The step as JavaScript, with all that it needs: `training` in it takes the arrays and gives {prepare, step}.
+
+        Raises InputError for what JavaScript has no counterpart of.
+        """
+        from tinygrad_course.compiler.javascript import javascript_of
+        return javascript_of(self)
+
     def written(self) -> Any:
         if self._written is None:
             sizes: dict[str, Any] = {"m": int(self.batch["X"].shape[-1])}
             sizes["learning_rate"] = self.optimizer.learning_rate
-            title = (f"One training step of {type(self.model).__name__} for X {self.batch['X'].shape}, "
-                     f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
             layouts = {name: "rows" if array.flags.c_contiguous else "columns" if array.flags.f_contiguous else ""
                        for name, array in self.data.items()}
-            self._written = NumPyWriter(self.program, list(self._hoisted()), sizes, layouts).source(title)
+            self._written = NumPyWriter(self.program, list(self._hoisted()), sizes, layouts).source(self.title())
         return self._written
 
     def _hoisted(self) -> list[ArrayNode]:
