@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from command import TGC, Done, environment
 from PIL import Image
 
 import tinygrad_course
@@ -23,16 +24,7 @@ from tinygrad_course import data, nn
 from tinygrad_course.training import checkpoint
 from tinygrad_course.models import PlanarClassifier, TwoLayerNetwork
 
-# Always within another folder than the repository's, whose files are not what users get.
-TGC = [sys.executable, "-W", "error", "-m", "tinygrad_course"]
 FLOWER = ["Cost after iteration 0: 0.693048", "Cost after iteration 1000: 0.288083"]
-Done = subprocess.CompletedProcess[str]
-
-
-def environment(cache: Path, **changes: str) -> dict[str, str]:
-    """No images but those in `cache`, and a terminal of 80 columns."""
-    inherited = {key: value for key, value in os.environ.items() if key != "TGC_DATA"}
-    return {**inherited, "XDG_CACHE_HOME": str(cache), "COLUMNS": "80", **changes}
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +283,8 @@ def test_info_on_other_images(tgc: Callable[..., Done], folder: Path, tmp_path: 
         "test        5         3    2"]
 
 
-@pytest.mark.skipif("TGC_DATA" not in os.environ, reason="needs the course's images: TGC_DATA does not say where")
-def test_info_on_the_courses_images(tgc: Callable[..., Done]) -> None:
-    assert lines(tgc("data", "info", "--data", os.environ["TGC_DATA"]))[1:] == [
+def test_info_on_the_courses_images(tgc: Callable[..., Done], images_folder: str) -> None:
+    assert lines(tgc("data", "info", "--data", images_folder))[1:] == [
         "the course's own; 64 x 64 pixels, n_x = 12288", "",
         "       images  non-cat  cat",
         "train     209      137   72",

@@ -1,29 +1,27 @@
 """`tgc draw`, `tgc derive` and `tgc check`, run as processes."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from command import TGC, Done, environment
+from places import LEARNERS
 
 from tinygrad_course.training import checkpoint
 from tinygrad_course.models import PlanarClassifier
 
-LEARNERS = Path(__file__).with_name("learners")
 STYLES = ["graph", "backward", "comprehensive", "simplified", "blocks"]
 
 
-def tgc(folder: Path, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TGC_")}
-    environment |= {"XDG_CACHE_HOME": str(folder), "COLUMNS": "80"} | ({} if path is None else {"PATH": path})
-    return subprocess.run([sys.executable, "-W", "error", "-m", "tinygrad_course", *arguments], capture_output=True,
-                          text=True, cwd=folder, env=environment, timeout=120)
+def tgc(folder: Path, *arguments: str, path: str | None = None) -> Done:
+    changes = {} if path is None else {"PATH": path}
+    return subprocess.run([*TGC, *arguments], capture_output=True, text=True, cwd=folder,
+                          env=environment(folder, **changes), timeout=120)
 
 
-def refused(done: subprocess.CompletedProcess[str]) -> str:
+def refused(done: Done) -> str:
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, done.stderr
     return done.stderr
 

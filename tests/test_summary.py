@@ -107,3 +107,25 @@ def test_no_layers(model: nn.Module, expected: list[str]) -> None:
 def test_m_is_the_number_of_examples(m: Any) -> None:
     with pytest.raises(InputError, match="the number of examples is needed"):
         summary(PlanarClassifier(), m)
+
+
+class OwnNetwork(nn.Module):
+    """Without `Linear`: a gate that comes first, a layer without bias, and w (n_x, n_y) that is transposed."""
+
+    def __init__(self) -> None:
+        self.gate = Tensor(np.ones((3, 1)), requires_grad=True)
+        self.W1 = Tensor(np.ones((4, 3)), requires_grad=True)
+        self.V2 = Tensor(np.ones((4, 2)), requires_grad=True)
+        self.b2 = Tensor(np.ones((2, 1)), requires_grad=True)
+
+    def forward(self, X: Any) -> Tensor:
+        A = np.maximum(0, self.W1 @ (X * self.gate))
+        return nn.softmax(self.V2.T @ A + self.b2)
+
+
+def test_layers_of_any_model_that_can_be_run() -> None:
+    assert lines(OwnNetwork()) == [
+        "OwnNetwork", "shape of W shape of b linear step shape of activation",
+        "Layer 1 (4, 3) Z[1] = W[1] X (4, 6)",
+        "Layer 2 (4, 2) (2, 1) Z[2] = V[2]^T A[1] + b[2] (2, 6)",
+        "parameters: 12 + 10 + 3 outside the layers = 25"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.graph.modules import tried_out
 from tinygrad_course.nn import Module
-from tinygrad_course.summary import linear_steps
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.graph.draw import draw_graph
 from tinygrad_course.visualize.network.draw import STYLES, draw_network
@@ -24,9 +24,8 @@ def draw_model(model: Module, style: str = "simplified", m: int = 209) -> Drawin
         return draw_network(model, style)
     if style not in GRAPHS:
         raise InputError(f"there is no style {style!r}; there are {', '.join((*STYLES, *GRAPHS))}")
-    steps = list(linear_steps(model))
-    if not steps:
-        raise InputError(f"{type(model).__name__} has no linear layers to tell how many inputs it has; use draw_graph "
-                         "with data of your own")
-    X = np.zeros((steps[0].inputs, m))
-    return draw_graph(model, X, np.zeros((steps[-1].units, m)), backward=style == "backward")
+    try:
+        y_hat, X, _ = tried_out(model, lambda n_x: np.zeros((n_x, m)))
+    except InputError as error:
+        raise InputError(f"{error}: use draw_graph with data of your own") from None
+    return draw_graph(model, X, np.zeros(y_hat.shape), backward=style == "backward")

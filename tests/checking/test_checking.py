@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import LEARNERS
 
 from tinygrad_course import InputError, nn
 from tinygrad_course.checking import Report, check_backward, check_file
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 
-LEARNERS = Path(__file__).parents[1] / "learners"
 NAMES = ["sigmoid", "relu", "initialize_with_zeros", "initialize_parameters", "initialize_parameters_deep", "propagate",
          "optimize", "predict", "layer_sizes", "forward_propagation", "compute_cost", "backward_propagation",
          "update_parameters", "nn_model", "linear_forward", "linear_activation_forward", "L_model_forward",
@@ -57,6 +57,7 @@ def test_every_function_of_the_course_is_checked(learner: Any) -> None:
     assert report.exit_status == 0, report.text()
 
 
+@pytest.mark.slow
 def test_everything_may_be_wrong(learner: Any) -> None:
     text = "\n\n".join((LEARNERS / f"week{week}.py").read_text() for week in (2, 3, 4))
     for right, wrong in (("1 / m * np.", "1.1 / m * np."), ("np.exp(-", "1.01 * np.exp(-"),

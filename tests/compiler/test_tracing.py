@@ -1,13 +1,12 @@
 """Tracing: the program of a step computes what training eagerly does, bit for bit, or is refused with a reason."""
 
-import importlib.util
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from operations import COMPARISONS, TABLE
 
 from tinygrad_course import InputError, Tensor, detect_anomaly, nn, no_grad, ops, optim
 from tinygrad_course.autodiff import backward
@@ -17,11 +16,6 @@ from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression
 from tinygrad_course.mode import mode
 from tinygrad_course.tensor import as_tensor
-
-specification = importlib.util.spec_from_file_location("table_of_ops", Path(__file__).parents[1] / "test_ops.py")
-assert specification is not None and specification.loader is not None
-table_of_ops: Any = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(table_of_ops)
 
 RANDOM = np.random.RandomState(0)
 X, Y = RANDOM.randn(3, 6), (RANDOM.rand(2, 6) > 0.5) * 1.0
@@ -109,11 +103,11 @@ def network(dtype: Any = None, n_y: int = 2, last: Any = None) -> nn.Sequential:
 @pytest.mark.parametrize("name", ops.REGISTRY)
 def test_every_operation(name: str) -> None:
     """The samples of the table of operations, in a cost whose gradients are not linear."""
-    if name in table_of_ops.COMPARISONS:
-        _, inputs = table_of_ops.COMPARISONS[name]
+    if name in COMPARISONS:
+        _, inputs = COMPARISONS[name]
         samples = [(lambda x, *more: x * ops.REGISTRY[name](x, *more), inputs, {})]
     else:
-        samples = [(sample.function, sample.inputs, sample.params) for sample in table_of_ops.TABLE[name]]
+        samples = [(sample.function, sample.inputs, sample.params) for sample in TABLE[name]]
     for i, (function, inputs, params) in enumerate(samples):
         model = Parameters(*inputs, dtype=DTYPES[i % 2])
 
@@ -125,7 +119,7 @@ def test_every_operation(name: str) -> None:
 
 
 def test_no_operation_is_missing() -> None:
-    assert {*table_of_ops.TABLE, *table_of_ops.COMPARISONS} == set(ops.REGISTRY)
+    assert {*TABLE, *COMPARISONS} == set(ops.REGISTRY)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

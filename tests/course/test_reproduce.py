@@ -1,20 +1,17 @@
-"""`tgc reproduce`: with the course's images every number matches, and whatever does not is found and named.
-
-Tests on the course's images run where TGC_DATA says where they are. If they are not there then, these tests fail.
-"""
+"""`tgc reproduce`: with the course's images every number matches, and whatever does not is found and named."""
 
 import dataclasses
 import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from command import TGC, Done, python
 
 from tinygrad_course import Tensor, data
 from tinygrad_course.training import checkpoint
@@ -29,19 +26,10 @@ TITLES = {exercise.title: name for name, exercise in EXERCISES.items()}
 CORRECT = {"logistic": {"train": [207, 209], "test": [35, 50]}, "two-layer": {"train": [209, 209], "test": [36, 50]},
            "four-layer": {"train": [206, 209], "test": [40, 50]}}
 
-needs_course_images = pytest.mark.skipif(
-    "TGC_DATA" not in os.environ, reason="needs the course's images: TGC_DATA does not say where they are")
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
 
 
-def python(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A process that knows of no images but stand-ins."""
-    environment = {key: value for key, value in os.environ.items() if key != "TGC_DATA"}
-    return subprocess.run([sys.executable, "-W", "error", "-c", program, *arguments], capture_output=True, text=True,
-                          env={**environment, "XDG_CACHE_HOME": str(folder)}, cwd=folder, timeout=600)
-
-
-def tgc(folder: Path, *arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+def tgc(folder: Path, *arguments: str, before: str = "") -> Done:
     """`tgc`, after a program that may change the exercises."""
     program = ("import dataclasses, sys\nfrom tinygrad_course import cli\n"
                f"from tinygrad_course.course import exercises as course\n{before}\ncli.main()")
@@ -73,21 +61,20 @@ def one(pattern: str, lines: list[str]) -> re.Match[str]:
 
 @dataclasses.dataclass
 class Reproduction:
-    done: subprocess.CompletedProcess[str]
+    done: Done
     folder: Path
 
 
 @pytest.fixture(scope="module")
-def reproduction(tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+def reproduction(images_folder: str, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     """All four models, trained as the course does it: a minute where nothing else runs."""
     folder = tmp_path_factory.mktemp("reproduced")
-    command = [sys.executable, "-W", "error", "-m", "tinygrad_course", "reproduce", "--data", os.environ["TGC_DATA"],
-               "--out", str(folder)]
+    command = [*TGC, "reproduce", "--data", images_folder, "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=3000)
     return Reproduction(done, folder)
 
 
-@needs_course_images
+@pytest.mark.slow
 def test_everything_matches(reproduction: Reproduction) -> None:
     assert (reproduction.done.returncode, reproduction.done.stderr) == (0, "")
     assert reproduction.done.stdout.endswith("\neverything that can match the course does\n")
@@ -95,7 +82,7 @@ def test_everything_matches(reproduction: Reproduction) -> None:
     assert list(sections(reproduction.done.stdout))[1:] == list(EXERCISES)
 
 
-@needs_course_images
+@pytest.mark.slow
 @every_exercise
 def test_every_row_of_the_table(reproduction: Reproduction, name: str) -> None:
     heading, *table = rows(sections(reproduction.done.stdout)[name])
@@ -113,7 +100,7 @@ def test_every_row_of_the_table(reproduction: Reproduction, name: str) -> None:
     assert largest == max(differences) <= {"two-layer": 1e-9, "planar": 5e-4}.get(name, 5e-7)
 
 
-@needs_course_images
+@pytest.mark.slow
 @every_exercise
 def test_accuracies(reproduction: Reproduction, name: str) -> None:
     lines, exercise = sections(reproduction.done.stdout)[name], EXERCISES[name]
@@ -126,7 +113,7 @@ def test_accuracies(reproduction: Reproduction, name: str) -> None:
         assert f"{part} accuracy: {score} ({right} of {m})   course: {score}" in lines
 
 
-@needs_course_images
+@pytest.mark.slow
 @every_exercise
 def test_gradients_over_the_training(reproduction: Reproduction, name: str) -> None:
     lines = sections(reproduction.done.stdout)[name]
@@ -134,7 +121,7 @@ def test_gradients_over_the_training(reproduction: Reproduction, name: str) -> N
     assert float(found[1]) <= 1e-12
 
 
-@needs_course_images
+@pytest.mark.slow
 def test_results_json(reproduction: Reproduction) -> None:
     results = json.loads((reproduction.folder / "results.json").read_text())["models"]
     assert [result["model"] for result in results] == list(EXERCISES)
@@ -146,17 +133,16 @@ def test_results_json(reproduction: Reproduction) -> None:
         assert result["correct"] == CORRECT.get(exercise.name, result["correct"])
 
 
-@needs_course_images
+@pytest.mark.slow
 @every_exercise
-def test_models_are_saved_as_trained(reproduction: Reproduction, name: str) -> None:
+def test_models_are_saved_as_trained(reproduction: Reproduction, cats: data.Dataset, name: str) -> None:
     loaded = checkpoint.load(reproduction.folder / f"{name}.h5")
     if name == "planar":
         X, Y = data.planar()
         assert np.mean((loaded.model(X).numpy() > 0.5) == Y) >= 0.9
         return
-    images = data.load_images(os.environ["TGC_DATA"])
-    assert loaded.preprocessing["num_px"] == 64 and loaded.classes == images.classes
-    for part, X, Y in (("train", images.X_train, images.Y_train), ("test", images.X_test, images.Y_test)):
+    assert loaded.preprocessing["num_px"] == 64 and loaded.classes == cats.classes
+    for part, X, Y in (("train", cats.X_train, cats.Y_train), ("test", cats.X_test, cats.Y_test)):
         assert [int(np.sum((loaded.model(X).numpy() > 0.5) == Y)), Y.size] == CORRECT[name][part]
 
 
@@ -185,6 +171,7 @@ for name, exercise in course.EXERCISES.items():
 """
 
 
+@pytest.mark.slow
 def test_without_images_the_course_column_is_left_out(tmp_path: Path) -> None:
     done = tgc(tmp_path, "reproduce", "logistic", "two-layer", "four-layer", "--out", "out", before=SHORTENED)
     assert (done.returncode, done.stderr) == (0, "")

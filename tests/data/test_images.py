@@ -49,14 +49,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def course() -> data.Dataset:
-    """The course's own files, which do not come with the package."""
-    if "TGC_DATA" not in os.environ:
-        pytest.skip("TGC_DATA is not set: it has to name the folder of the course's image files")
-    return data.load_images()
-
-
 # --- images: what loads ---------------------------------------------------------------------------
 
 def test_images_become_columns(tmp_path: Path) -> None:
@@ -226,21 +218,21 @@ def test_a_pair_must_fit_together(tmp_path: Path) -> None:
 
 # --- the course's images --------------------------------------------------------------------------
 
-def test_the_course_images(course: data.Dataset) -> None:
-    assert course.X_train.shape == (12288, 209) and course.X_test.shape == (12288, 50)
-    assert (course.Y_train.sum(), course.Y_test.sum()) == (72, 33)
-    assert course.classes == ("non-cat", "cat") and course.num_px == 64 and not course.stand_in
-    assert course.is_course_data
+def test_the_course_images(cats: data.Dataset) -> None:
+    assert cats.X_train.shape == (12288, 209) and cats.X_test.shape == (12288, 50)
+    assert (cats.Y_train.sum(), cats.Y_test.sum()) == (72, 33)
+    assert cats.classes == ("non-cat", "cat") and cats.num_px == 64 and not cats.stand_in
+    assert cats.is_course_data
 
 
-def test_repackaged_course_images_are_recognised(course: data.Dataset, tmp_path: Path) -> None:
-    arrays = {"train_set_x": course.images_train, "train_set_y": course.Y_train.astype(np.uint8).T,
-              "test_set_x": course.images_test, "test_set_y": course.Y_test.astype(bool)}
+def test_repackaged_course_images_are_recognised(cats: data.Dataset, tmp_path: Path) -> None:
+    arrays = {"train_set_x": cats.images_train, "train_set_y": cats.Y_train.astype(np.uint8).T,
+              "test_set_x": cats.images_test, "test_set_y": cats.Y_test.astype(bool)}
     assert data.load_images(write(tmp_path / "data.h5", arrays)).is_course_data
-    changed = course.images_train.copy()
+    changed = cats.images_train.copy()
     changed[100, 5, 5, 1] ^= 1
     assert not data.load_images(write(tmp_path / "one.h5", arrays | {"train_set_x": changed})).is_course_data
-    swapped = arrays | {"test_set_y": course.Y_test[:, ::-1].astype(int)}
+    swapped = arrays | {"test_set_y": cats.Y_test[:, ::-1].astype(int)}
     assert not data.load_images(write(tmp_path / "two.h5", swapped)).is_course_data
 
 

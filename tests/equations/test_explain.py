@@ -71,10 +71,10 @@ def test_gradients_are_those_of_autodiff() -> None:
     J = network()
     flow = GradientFlow(J)
     J.backward()
-    for i in flow.recording.parameters:
-        np.testing.assert_array_equal(flow.total(i), flow.recording.sources[i].grad)
+    for i in flow.places.parameters:
+        np.testing.assert_array_equal(flow.total(i), flow.places.steps[i].grad)
     turns = {i: n for n, i in enumerate(flow.order)}
-    for i, parents in enumerate(flow.reader.roles.parents):
+    for i, parents in enumerate(flow.places.parents):
         assert all(turns[i] < turns[p] for p in parents if p in turns and i in turns)
 
 

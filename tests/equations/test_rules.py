@@ -203,6 +203,7 @@ def test_a_rule_leaves_alone_what_it_is_not_for(name: str) -> None:
             assert rule(after) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_expression_keeps_its_value(data: Any) -> None:

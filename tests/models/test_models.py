@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import os
 import textwrap
 from typing import Any
 
@@ -216,10 +215,8 @@ def test_planar_flower() -> None:
     (lambda n_x: TwoLayerNetwork(n_x, 7, 1), 0.0075, (0.693049735659989, 0.6464320953428849), 1e-12),
     (lambda n_x: DeepNetwork([n_x, 20, 7, 5, 1]), 0.0075, (0.771749, 0.672053), 1e-6),
 ], ids=["logistic", "two_layer", "four_layer"])
-def test_cat_images(model: Any, learning_rate: float, costs: tuple[float, float], rtol: float) -> None:
-    if "TGC_DATA" not in os.environ:
-        pytest.skip("TGC_DATA is not set: it has to name the folder of the course's image files")
-    cats = data.load_images(os.environ["TGC_DATA"])
+def test_cat_images(model: Any, learning_rate: float, costs: tuple[float, float], rtol: float,
+                    cats: data.Dataset) -> None:
     history = fit(model(cats.X_train.shape[0]), cats.X_train, cats.Y_train, iterations=101,
                   learning_rate=learning_rate)
     np.testing.assert_allclose([history.costs[0], history.costs[100]], costs, rtol=rtol)

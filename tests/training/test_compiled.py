@@ -607,6 +607,7 @@ for n_x, m, optimizer, batch_size in (
 """
 
 
+@pytest.mark.slow
 @every_engine
 def test_ctrl_c(engine: str) -> None:
     """Within 0.25 s where the machine has nothing else to do; what was trained until then is whole."""
@@ -779,6 +780,7 @@ def images() -> data.Dataset:
     return data.load_images() if "TGC_DATA" in os.environ else data.stand_in()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, iterations", [("logistic", 300), ("two-layer", 200), ("four-layer", 100)])
 def test_the_courses_models(name: str, iterations: int, images: data.Dataset) -> None:
     """The beginning, as eager training takes long; the whole training where the variable TGC_WHOLE is set."""

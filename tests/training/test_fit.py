@@ -379,6 +379,7 @@ def test_in_another_thread() -> None:
     assert found[0].costs == fit(other, X, Y, **settings).costs and values(model) == values(other)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_without_the_garbage_collector(capsys: pytest.CaptureFixture[str]) -> None:
     settings: Any = {"learning_rate": 1.2, "print_cost": 10 ** 6, "engine": "eager"}
     model = PlanarClassifier()

@@ -2,13 +2,13 @@
 
 import dataclasses
 import importlib
-import importlib.util
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import browser
 import pytest
 
 from tinygrad_course import data
@@ -16,11 +16,6 @@ from tinygrad_course.course import exercises as course, reproduce
 from tinygrad_course.course.reproduce import Result
 from tinygrad_course.visualize import report
 from tinygrad_course.visualize.report import write_report
-
-specification = importlib.util.spec_from_file_location("browser", Path(__file__).parents[1] / "browser.py")
-assert specification is not None and specification.loader is not None
-browser = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(browser)
 
 
 @pytest.fixture(scope="module")

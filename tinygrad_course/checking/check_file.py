@@ -15,6 +15,7 @@ from tinygrad_course.checking.course.references import week_of
 from tinygrad_course.checking.report import RIGHT, UNCHECKED, WRONG, Explained, Report, Verdict, listed
 from tinygrad_course.errors import InputError
 
+LONGEST = 86400.0  # seconds: a day
 TIME_LIMIT = 10.0  # seconds for one function, and for each statement of the file
 ORDER = ["sigmoid", "relu", "initialize_with_zeros", "propagate", "optimize", "layer_sizes", "initialize_parameters",
          "initialize_parameters_deep", "linear_forward", "linear_activation_forward", "forward_propagation",
@@ -25,9 +26,10 @@ ORDER = ["sigmoid", "relu", "initialize_with_zeros", "propagate", "optimize", "l
 def check_file(path: str | os.PathLike[str], *, time_limit: float = TIME_LIMIT) -> Report:
     """Check each of the course's functions that a Python file or notebook defines.
 
-    The code runs in a process of its own, in a temporary folder; the file is only read. A function that takes more
-    than `time_limit` seconds is stopped.
-    Raises InputError where there is no such file, or where the time limit is not positive.
+    The code at the top of the file runs, and its functions: in a process of its own, in a throw-away copy of the
+    file's folder, with bounded memory and with nothing left running; see SECURITY.md. A function that takes more than
+    `time_limit` seconds is stopped.
+    Raises InputError where there is no such file, or for a time limit that is no positive number of seconds.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -35,8 +37,8 @@ def check_file(path: str | os.PathLike[str], *, time_limit: float = TIME_LIMIT) 
                                         "there is no such file"))
     if file.suffix.lower() not in (".py", ".ipynb"):
         raise InputError(f"{file}: give a Python file (.py) or a notebook (.ipynb)")
-    if not time_limit > 0:
-        raise InputError(f"the time limit is {time_limit:g}: give a positive number of seconds")
+    if not 0 < time_limit <= LONGEST:
+        raise InputError(f"the time limit is {time_limit:g}: give a number of seconds above 0, {LONGEST:g} at most")
     with LearnerProcess(file, time_limit) as process:
         try:
             loaded = process.load()

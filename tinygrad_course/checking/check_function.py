@@ -5,7 +5,6 @@ import builtins
 import inspect
 import io
 import os
-import pickle
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +21,8 @@ from tinygrad_course.checking.course.functions import (
 from tinygrad_course.checking.judge import Answers, judge
 from tinygrad_course.checking.diagnosis.numbers import TOLERANCE
 from tinygrad_course.checking.report import Report
-from tinygrad_course.checking.sandbox.runner import call, no_input
+from tinygrad_course.checking.sandbox.calling import call, no_input
+from tinygrad_course.checking.sandbox.plain import said_by
 from tinygrad_course.checking.course.samples import network
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module, ReLU, Sequential, Sigmoid, Tanh
@@ -193,8 +193,7 @@ class Here:
         lines = [f"{os.path.basename(frame.filename)}, line {frame.lineno}, in {frame.name}\n    {frame.line}"
                  for frame in traceback.extract_tb(error.__traceback__) if os.path.dirname(frame.filename) != own
                  and "site-packages" not in frame.filename]
-        message = str(error).strip()
-        return "\n".join([*lines, f"{type(error).__name__}: {message}" if message else type(error).__name__])
+        return "\n".join([*lines, said_by(error)])
 
 
 def in_process(function: Callable[..., Any], order: Sequence[int] = ()) -> Callable[[list[tuple[Any, ...]]], Answers]:
@@ -203,7 +202,7 @@ def in_process(function: Callable[..., Any], order: Sequence[int] = ()) -> Calla
         given = [tuple(one[i] for i in order) if len(order) == len(one) else one for one in arguments]
         state = np.random.get_state()
         with redirect_stdout(io.StringIO()), _nobody_answers():
-            answers = [call(function, pickle.dumps(one), Here(), seed=7) for one in given]
+            answers = [call(function, one, Here().short_traceback, seed=7) for one in given]
         np.random.set_state(state)
         return answers
     return calls

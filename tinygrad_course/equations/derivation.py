@@ -29,20 +29,20 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.equations.names import Roles, examples, parameter_names
 from tinygrad_course.errors import InputError
 from tinygrad_course.equations.from_graph import Equation, GraphEquations, spelled_out
+from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.nn import Module
 from tinygrad_course.equations.text import UnicodeWriter, Writer
 from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, in_mathml
 from tinygrad_course.equations.numpy_text import numpy_source
-from tinygrad_course.graph.record import Recording, check_cost
+from tinygrad_course.graph.modules import tried_out
+from tinygrad_course.graph.roles import course_names
 from tinygrad_course.tensor import Tensor
 
 CONVENTIONS = ("course", "of_cost")
 PRIMES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
-Parameters = list[tuple[str, Tensor]]
 
 
 class Derivation:
@@ -59,7 +59,7 @@ class Derivation:
         self.keys = keys
         self._spelled_out = spell_out
         self._sizes = equations.numbers.sizes
-        arrays = {name: equations.recording.steps[i].data for name, i in equations.leaves.items()}
+        arrays = {name: equations.places.array(i).copy() for name, i in equations.leaves.items()}
         arrays.update(equations.constants)
         first = [name for name in ("X", "Y") if name in arrays and name not in keys]
         others = [name for name in arrays if name not in first and name not in keys]
@@ -145,16 +145,15 @@ def derive(what: Module | Tensor, X: Any = None, Y: Any = None, *,
     return _of_cost(what, None, convention == "course", spelled_out)
 
 
-def _of_cost(cost: Tensor, parameters: Parameters | None, course: bool, spell_out: bool) -> Derivation:
+def _of_cost(cost: Tensor, model: Module | None, course: bool, spell_out: bool) -> Derivation:
     """The equations of one recorded graph."""
-    recording = Recording(cost, None if parameters is None else [parameter for _, parameter in parameters])
-    roles, keys = _roles(recording, parameters)
-    reader = GraphReader(recording, roles, Numbers(recording, examples(recording, roles)))
-    return Derivation(GraphEquations(reader, course), keys, spell_out)
+    places = Places(cost, None if model is None else course_names(model))
+    reader = GraphReader(places, Numbers(places, places.examples()))
+    return Derivation(GraphEquations(reader, course), _keys(places, model), spell_out)
 
 
 def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out: bool) -> Derivation:
-    parameters = list(model.named_parameters())
+    parameters = model.parameters()
     if not parameters:
         raise InputError(f"{type(model).__name__} has no parameters, so there are no gradients to derive")
     if (X is None) != (Y is None):
@@ -162,32 +161,28 @@ def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out:
     if X is not None:
         J = _cost(model, X, Y, cost)
         check_cost(J)
-        return _of_cost(J, parameters, course, spell_out)
-    sizes = {n for _, parameter in parameters for n in parameter.shape}
+        return _of_cost(J, model, course, spell_out)
+    sizes = {n for parameter in parameters for n in parameter.shape}
     numbers = [prime for prime in PRIMES if prime not in sizes]
+    names = course_names(model)
     for m, other in zip(numbers, numbers[1:]):
-        first, second = (Recording(_on_made_up_data(model, parameters, n, cost), [p for _, p in parameters])
-                         for n in (m, other))
-        roles, keys = _roles(first, parameters)
-        reader = GraphReader(first, roles, Numbers(first, m, second, other), second)
+        first, second = (Places(_on_made_up_data(model, n, cost), names) for n in (m, other))
+        reader = GraphReader(first, Numbers(first, m, second, other), second)
         equations = GraphEquations(reader, course)
         if not reader.numbers.ambiguous:
             break
-    return Derivation(equations, keys, spell_out)
+    return Derivation(equations, _keys(first, model), spell_out)
 
 
-def _roles(recording: Recording, parameters: Parameters | None) -> tuple[Roles, dict[str, str]]:
-    """The names in the equations, and the key of each parameter's name."""
-    if parameters is None:
-        paths: list[str | None] = [recording.sources[i].name for i in recording.parameters]
-        names, often = dict(zip(recording.parameters, parameter_names(paths))), Counter(paths)
-        return Roles(recording, names), {name: path if path is not None and often[path] == 1 else name
-                                         for name, path in zip(names.values(), paths)}
-    places = {id(recording.sources[i]): i for i in recording.parameters}
-    course_names = parameter_names([path for path, _ in parameters])
-    names = {places[id(parameter)]: name for name, (_, parameter) in zip(course_names, parameters)
-             if id(parameter) in places}
-    return Roles(recording, names), {name: path for name, (path, _) in zip(course_names, parameters)}
+def _keys(places: Places, model: Module | None) -> dict[str, str]:
+    """For the name of each parameter in the equations, its name in the model, or its own, where that is unique."""
+    if model is not None:
+        names = course_names(model)
+        used = {places.steps[i]: places.names[i] for i in places.parameters}
+        return {used.get(parameter, names[parameter]): path for path, parameter in model.named_parameters()}
+    own = {places.names[i]: places.steps[i].name for i in places.parameters}
+    often = Counter(own.values())
+    return {name: path if path is not None and often[path] == 1 else name for name, path in own.items()}
 
 
 def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
@@ -195,22 +190,17 @@ def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
     return J
 
 
-def _on_made_up_data(model: Module, parameters: Parameters, m: int, cost: Any) -> Tensor:
-    """The cost of m examples; the number of inputs is found by trying the sizes of the parameters."""
-    random = np.random.RandomState(0)
-    tried: dict[tuple[int, ...], InputError] = {}
-    for n_x in dict.fromkeys(n for _, parameter in parameters if parameter.ndim for n in parameter.shape[::-1]):
-        X = random.randn(n_x, m).astype(parameters[0][1].dtype)
-        try:
-            y_hat = model(X)
-        except InputError as error:
-            tried[X.shape] = error
-            continue
-        J = _cost(model, X, _labels(y_hat, random), cost)
-        check_cost(J)
-        return J
-    raise InputError(f"{type(model).__name__} takes no made-up X of the shapes {', '.join(map(str, tried)) or 'tried'}"
-                     ". Give data: derive(model, X, Y)" + "".join(f"\n{error}" for error in [*tried.values()][:1]))
+def _on_made_up_data(model: Module, m: int, cost: Any) -> Tensor:
+    """The cost of m examples."""
+    random, dtype = np.random.RandomState(0), model.parameters()[0].dtype
+    try:
+        y_hat, X, _ = tried_out(model, lambda n_x: random.randn(n_x, m).astype(dtype))
+    except InputError as error:
+        reason = f"\n{error.__cause__}" if error.__cause__ is not None else ""
+        raise InputError(f"{error}. Give data: derive(model, X, Y){reason}") from None
+    J = _cost(model, X, _labels(y_hat, random), cost)
+    check_cost(J)
+    return J
 
 
 def _labels(y_hat: Tensor, random: Any) -> Any:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.broadcasting import unbroadcast
-from tinygrad_course.equations.names import Roles, examples, parameter_names, unique
 from tinygrad_course.equations.expressions import Expression, found, replaced, symbol
+from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.equations.text import Writer
-from tinygrad_course.graph.record import Recording, check_cost
 from tinygrad_course.equations.rules import ELEMENTWISE, build, multiply
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.graph.roles import unused
+from tinygrad_course.tensor import Array, Tensor
 
 INDENT = "    "
 WRITTEN_OUT = {"add", "subtract", "multiply", "divide", "matmul"}
@@ -39,8 +39,8 @@ def backward_explained(cost: Tensor) -> str:
     for n, i in enumerate(flow.order, start=1):
         lines += flow.step(n, i)
     lines += ["", "The gradients of the parameters:"]
-    for i in flow.recording.parameters:
-        if i in flow.recording.total:
+    for i in flow.places.parameters:
+        if i in flow.places.total:
             lines += [*flow.meeting(i), f"{INDENT}d{flow.name(i)}, of shape {np.shape(flow.total(i))}, = "
                       f"{numbers(flow.total(i))}"]
     return "\n".join([*lines, "", *order_explained(flow)])
@@ -53,25 +53,22 @@ class GradientFlow:
     """
 
     def __init__(self, cost: Tensor):
-        self.recording = Recording(cost)
-        paths = [self.recording.sources[i].name for i in self.recording.parameters]
-        roles = Roles(self.recording, dict(zip(self.recording.parameters, parameter_names(paths))))
-        self.reader = GraphReader(self.recording, roles, Numbers(self.recording, examples(self.recording, roles)))
-        self.last = len(self.recording.steps) - 1
+        self.places = places = Places(cost)
+        self.reader = GraphReader(places, Numbers(places, places.examples()))
+        self.last = places.last
         names = self.reader.names
-        others = [i for i, step in enumerate(self.recording.steps) if i not in names and step.op is not None]
-        names.update(zip(others, unique(["T"] * len(others), names.values(), ["T"])))
+        others = [i for i in range(len(places.steps)) if i not in names and places.op(i)]
+        names.update(zip(others, unused("T", names.values())))
         self.write = Writer(self.reader.numbers.sizes)
-        self.order = [i for i in reversed(range(len(self.recording.steps))) if i in self.recording.total
-                      and self.recording.steps[i].op is not None]
+        self.order = [i for i in reversed(range(len(places.steps))) if i in places.total and places.op(i)]
         self.turn = {i: n for n, i in enumerate(self.order, start=1)}
 
     def name(self, i: int) -> str:
-        step = self.recording.steps[i]
+        step = self.places.steps[i]
         return self.reader.names[i] if i in self.reader.names else f"{step.item():.6g}"
 
-    def total(self, i: int) -> Any:
-        return self.recording.total[i].data
+    def total(self, i: int) -> Array:
+        return self.places.total[i]._data  # type: ignore[no-any-return]
 
     def text(self, x: Expression, upstream: int | None = None) -> str:
         """The expression with names in place of steps, and of the one gradient in it, that of `upstream`."""
@@ -83,54 +80,54 @@ class GradientFlow:
 
     def _part(self, parent: int, at: int) -> Expression:
         """A gradient that is handed to a step, of the gradient that it is made of."""
-        part = self.recording.parts[parent][at][1]
-        return self.reader.part(parent, at, self.reader.owners.get(id(part), parent))
+        part = self.places.parts[parent][at][1]
+        return self.reader.part(parent, at, self.reader.owners.get(part, parent))
 
     # ------------------------------------------------------------------------------------------ one step, told
 
     def step(self, n: int, i: int) -> list[str]:
         """The lines about the n-th step, in which the gradient of the step at place i is handed on."""
-        step = self.recording.steps[i]
+        step = self.places.steps[i]
         lines = [f"{n}. {self.name(i)} = {self._done(i)}, of shape {step.shape}", *self.meeting(i),
                  f"{INDENT}upstream gradient: d{self.name(i)} = {numbers(self.total(i))}"]
-        for k, parent in enumerate(self.reader.roles.parents[i]):
-            handed = [(at, part) for at, (source, part) in enumerate(self.recording.parts.get(parent, []))
+        for k, parent in enumerate(self.places.parents[i]):
+            handed = [(at, part) for at, (source, part) in enumerate(self.places.parts.get(parent, []))
                       if source == i]
             if handed:
                 # the same Tensor may stand among the inputs twice: x * x
-                before = self.reader.roles.parents[i][:k].count(parent)
+                before = self.places.parents[i][:k].count(parent)
                 lines += self._handed_on(i, k, parent, handed[before][0])
         return lines
 
     def _done(self, i: int) -> str:
         """The operation of a step, as it was written: T * T and not T^2."""
-        step = self.recording.steps[i]
+        step = self.places.steps[i]
         assert step.op is not None
         if step.op.name not in WRITTEN_OUT:
             return self.text(self.reader.value(i))
-        return step.op.notation.format(*(self.name(parent) for parent in self.reader.roles.parents[i]))
+        return step.op.notation.format(*(self.name(parent) for parent in self.places.parents[i]))
 
     def meeting(self, i: int) -> list[str]:
         """Several paths meet: their gradients are added up."""
-        parts = self.recording.parts.get(i, [])
+        parts = self.places.parts.get(i, [])
         if len(parts) < 2:
             return []
         sources = " + ".join(f"from step {self.turn[source]}" for source, _ in parts)
-        values = " + ".join(numbers(part.data) for _, part in parts)
+        values = " + ".join(numbers(part._data) for _, part in parts)
         return [f"{INDENT}{self.name(i)} was used {len(parts)} times, so {len(parts)} gradients meet here and are "
                 f"added up, {sources}: {values}"]
 
     def _handed_on(self, i: int, k: int, parent: int, at: int) -> list[str]:
         """What one input of a step receives."""
-        step = self.recording.steps[i]
+        step = self.places.steps[i]
         assert step.op is not None
         vjp = step.op.vjps[k]
         assert vjp is not None
-        shape = self.recording.steps[parent].shape
+        shape = self.places.steps[parent].shape
         upstream, to = f"d{self.name(i)}", f"{INDENT}to {self.name(parent)}, of shape {shape}"
-        product = np.asarray(vjp(self.total(i), step.data, *step.inputs, **step.params))
+        product = np.asarray(vjp(self.total(i), step._data, *step.inputs, **step.params))
         if step.op.name in ELEMENTWISE:
-            slope = np.asarray(vjp(np.ones_like(step.data), step.data, *step.inputs, **step.params))
+            slope = np.asarray(vjp(np.ones_like(step._data), step._data, *step.inputs, **step.params))
             lines = [f"{to}: local derivative {self._slope(parent, at, i)}= {numbers(slope)}",
                      f"{INDENT}{INDENT}product {upstream} * local derivative = {numbers(product)}"]
         else:
@@ -142,7 +139,7 @@ class GradientFlow:
 
     def _slope(self, parent: int, at: int, i: int) -> str:
         """The local derivative as a formula: what is left of the product when the gradient is divided out."""
-        if self.recording.parts[parent][at][1] is self.recording.total[i]:
+        if self.places.parts[parent][at][1] is self.places.total[i]:
             return "1 "  # the gradient is handed on as it is
         x = self._part(parent, at)
         while x.head in ("sum", "reshape", "transpose"):
@@ -152,7 +149,7 @@ class GradientFlow:
         factors = x.args if x.head == "multiply" else (x,)
         rest = [factor for factor in factors if not found(factor, "gradient")]
         gradients = [factor for factor in factors if found(factor, "gradient")]
-        of_cost = self.reader.owners[id(self.recording.total[i])] == self.last  # dJ = 1 is not written
+        of_cost = self.reader.owners[self.places.total[i]] == self.last  # dJ = 1 is not written
         if not of_cost and (len(gradients) != 1 or gradients[0].head != "gradient") or not rest:
             return ""
         return f"{self.text(multiply(*rest))} "
@@ -174,7 +171,7 @@ class GradientFlow:
 def order_explained(flow: GradientFlow) -> list[str]:
     """What goes wrong in another order: shown on the graph itself, or on a small one where it has no such place."""
     wrong = {i: g for i, g in _depth_first(flow).items()
-             if i in flow.recording.parameters and not np.allclose(g, flow.total(i), rtol=1e-9, atol=0)}
+             if i in flow.places.parameters and not np.allclose(g, flow.total(i), rtol=1e-9, atol=0)}
     lines = ["Why this order: a step may hand on its gradient only when it is complete, that is after all steps that "
              "used its result. Such an order is called topological."]
     if not wrong:
@@ -189,34 +186,35 @@ def order_explained(flow: GradientFlow) -> list[str]:
 
 def _difference(flow: GradientFlow) -> list[str]:
     wrong = _depth_first(flow)
-    met = next(i for i in flow.order if len(flow.recording.parts.get(i, [])) > 1 and i in wrong
+    met = next(i for i in flow.order if len(flow.places.parts.get(i, [])) > 1 and i in wrong
                and not np.allclose(wrong[i], flow.total(i), rtol=1e-9, atol=0))
-    parts = flow.recording.parts[met]
+    parts = flow.places.parts[met]
     lines = [f"Here {flow.name(met)} is used {len(parts)} times. Going back depth first instead, it would hand on what "
              f"it has when it is first reached, {numbers(wrong[met])}, though d{flow.name(met)} is "
              f"{numbers(flow.total(met))}; what arrives later would never reach the parameters:"]
     return [*lines, *(f"{INDENT}d{flow.name(i)} would be {numbers(wrong[i])} instead of "
-                      f"{numbers(flow.total(i))}" for i in flow.recording.parameters
+                      f"{numbers(flow.total(i))}" for i in flow.places.parameters
                       if i in wrong and not np.allclose(wrong[i], flow.total(i), rtol=1e-9, atol=0))]
 
 
 def _depth_first(flow: GradientFlow) -> dict[int, Any]:
     """The wrong algorithm: each step hands on, once, what has arrived when it is first reached."""
-    steps, index = flow.recording.steps, flow.recording.index
+    steps = flow.places.steps
     at_turn: dict[int, Any] = {}
-    total = {flow.last: np.ones_like(steps[flow.last].data)}
+    total = {flow.last: np.ones_like(flow.places.array(flow.last))}
     stack = [flow.last]
     while stack:
         i = stack.pop()
         step = steps[i]
-        if step.op is None or i in at_turn:
+        if not flow.places.op(i) or i in at_turn:
             continue
+        assert step.op is not None
         at_turn[i] = total[i]
-        for k, parent in enumerate(step.parents):
-            p, vjp = index[id(parent)], step.op.vjps[k]
-            if vjp is None or p not in flow.recording.total:
+        for k, (parent, p) in enumerate(zip(step.parents, flow.places.parents[i])):
+            vjp = step.op.vjps[k]
+            if vjp is None or p not in flow.places.total:
                 continue
-            part = unbroadcast(np.asarray(vjp(at_turn[i], step.data, *step.inputs, **step.params)), parent.shape)
+            part = unbroadcast(np.asarray(vjp(at_turn[i], step._data, *step.inputs, **step.params)), parent.shape)
             total[p] = total[p] + part if p in total else part
             stack.append(p)
     return {**total, **at_turn}

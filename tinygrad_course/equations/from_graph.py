@@ -12,10 +12,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from tinygrad_course.equations.names import COSTS, unique
 from tinygrad_course.equations.expressions import ONE, ZERO, Expression, found, number, replaced, symbol
 from tinygrad_course.equations.reader import GraphReader
 from tinygrad_course.equations.rules import add, build, coefficient, multiply, scaled, spread
+from tinygrad_course.graph.roles import COSTS, unused
 
 LONG = 24  # nodes; a step whose formula is longer gets a name
 SHORT = 4  # nodes; a step that needs no name although the backward pass uses it
@@ -31,33 +31,35 @@ class Equation:
 
 
 class GraphEquations:
-    """The equations of one recording; see the module's text.
+    """The equations of one recorded graph; see the module's text.
 
     course: whether 1/m is left to the gradients of the parameters.
     forward, backward: lists of `Equation`, in order.
     leaves: the places of the leaves, by name.
+    unseen: the places of arrays that are 1 - Y, which NumPy computed unseen; they need no name.
     """
 
     def __init__(self, reader: GraphReader, course: bool):
-        self.recording, self.twin, self.roles = reader.recording, reader.twin, reader.roles
+        self.places, self.twin = reader.places, reader.twin
         self.numbers, self.names, self.constants = reader.numbers, reader.names, reader.constants
         self.course = course
-        self.labels = next((i for i, name in self.names.items() if name == "Y" and i in self.recording.sources), None)
-        self.values = [reader.value(i) for i in range(len(self.recording.steps))]
+        self.labels = next((i for i, name in self.names.items() if name == "Y" and not self.places.op(i)), None)
+        self.values = [reader.value(i) for i in range(len(self.places.steps))]
         self.gradients = {owner: self.numbers.settle(reader.gradient(first, owner)) for first, owner in reader.groups}
         self._resolve_leaves()
         self._resolve_gradients()
         self._resolve_values()
         self.forward = list(self._forward_equations())
         self.backward = list(self._backward_equations())
-        self.leaves = {self.names[i]: i for i in self.recording.sources if i in self.names}
+        self.leaves = {self.names[i]: i for i in self.places.leaves if i in self.names and i not in self.unseen}
 
     def _resolve_leaves(self) -> None:
         """Leaves by their names; and short steps without a name, such as 1 - A, for where something may cancel."""
         self.short: dict[int, Expression] = {}
         self.details: dict[int, Expression] = {}
+        self.unseen = {i for i in self.places.leaves if i not in self.places.roles and self._is_one_minus_labels(i)}
         for i, x in enumerate(self.values):
-            if self.recording.steps[i].op is None:
+            if not self.places.op(i):
                 if i in self.names:
                     self.short[i] = self.details[i] = self._leaf(i)
             elif i not in self.names and x.size <= SHORT:
@@ -85,7 +87,7 @@ class GraphEquations:
         uses it has it in front; so it ends up with the parameters.
         """
         uses: Counter[int] = Counter()
-        parameters = self.recording.parameters
+        parameters = self.places.parameters
         for i, x in reversed(self.gradients.items()):
             if i in parameters or uses[i]:
                 uses.update(leaf.content for leaf in found(x, "gradient"))
@@ -112,7 +114,7 @@ class GraphEquations:
     def _needs_equation(self, i: int, x: Expression, uses: int) -> bool:
         if uses == 0:
             return False
-        if i in self.roles.linear:
+        if i in self.places.roles and self.places.roles[i].kind == "linear":
             return True
         inner = x.args[0] if x.head == "broadcast_to" else x
         if inner.size <= 1:
@@ -123,73 +125,67 @@ class GraphEquations:
         """Decide which steps get an equation, and write the others into the formulas that use them."""
         backward = Counter(leaf.content for i in self._wanted() for leaf in found(self.gradients[i], "value"))
         forward = Counter(leaf.content for x in self.values for leaf in found(x, "value"))
-        self.fresh: list[int] = []
+        fresh = unused("T", self.names.values())
         named = set(self.named_gradients)
         for i, x in enumerate(self.values):
-            step = self.recording.steps[i]
-            if step.op is None:
+            if not self.places.op(i):
                 continue
             x = self.values[i] = self.numbers.settle(replaced(x, self._value, build))
             used_again = forward[i] > 1 or backward[i] > 0
             if i not in self.names and (i in named or x.size > LONG or used_again and (
-                    x.size > SHORT or step.op.name in COSTS)):
-                self.fresh.append(i)
-                self.names[i] = unique(["T"], self.names.values(), ["T"])[0] if len(
-                    self.fresh) == 1 else self._next_fresh()
-            self.short[i] = symbol(self.names[i], step.shape) if i in self.names else x
+                    x.size > SHORT or self.places.op(i) in COSTS)):
+                self.names[i] = next(fresh)
+            self.short[i] = symbol(self.names[i], self.places.steps[i].shape) if i in self.names else x
 
     def _leaf(self, i: int) -> Expression:
-        """The symbol of a leaf; 1 - Y for an array that holds these numbers, since NumPy computed it unseen."""
+        """The symbol of a leaf; 1 - Y for an array that holds these numbers."""
         Y = self.labels
-        if Y is not None and i != Y and all(np.array_equal(recording.steps[i].data, 1 - recording.steps[Y].data)
-                                            for recording in (self.recording, self.twin)):
-            del self.names[i]
+        if i in self.unseen:
+            assert Y is not None
             return add(ONE, multiply(number(-1), self._leaf(Y)))
-        step = self.recording.steps[i]
-        one_hot = i == Y and step.ndim > 1 and step.shape[0] > 1 and all(
-            (recording.steps[i].data.sum(axis=0) == 1).all() for recording in (self.recording, self.twin))
-        return symbol(self.names[i], step.shape, **({"one_hot": True} if one_hot else {}))
+        shape = self.places.steps[i].shape
+        one_hot = i == Y and len(shape) > 1 and shape[0] > 1 and all(
+            (places.array(i).sum(axis=0) == 1).all() for places in (self.places, self.twin))
+        return symbol(self.names[i], shape, **({"one_hot": True} if one_hot else {}))
 
-    def _next_fresh(self) -> str:
-        taken = set(self.roles.names.values())
-        n = int(self.names[self.fresh[-2]][1:]) + 1
-        while f"T{n}" in taken:
-            n += 1
-        return f"T{n}"
+    def _is_one_minus_labels(self, i: int) -> bool:
+        Y = self.labels
+        return Y is not None and all(np.array_equal(places.array(i), 1 - places.array(Y))
+                                     for places in (self.places, self.twin))
 
     def _value(self, leaf: Expression) -> Expression | None:
         return self.short.get(leaf.content) if leaf.head == "value" else None
 
     def _wanted(self) -> list[int]:
-        return [*self.named_gradients, *(i for i in self.recording.parameters if i in self.gradients)]
+        return [*self.named_gradients, *(i for i in self.places.parameters if i in self.gradients)]
 
     # --------------------------------------------------------------------------------------- the equations
 
     def _forward_equations(self) -> Iterator[Equation]:
         for i, x in enumerate(self.values):
-            if i in self.names and self.recording.steps[i].op is not None:
+            if i in self.names and self.places.op(i):
                 yield Equation(self.names[i], x)
-                if i == self.roles.y_hat:
+                if i in self.places.roles and self.places.roles[i].predicts:
                     yield Equation("y_hat", symbol(self.names[i], x.shape))
 
     def _backward_equations(self) -> Iterator[Equation]:
         """Each gradient of a step, followed by those of the parameters that need nothing further."""
         waiting: dict[int, set[int]] = {}  # parameter: gradients that are still to come
         users: dict[int, list[int]] = {}
-        for i in self.recording.parameters:
+        for i in self.places.parameters:
             if i in self.gradients:
                 waiting[i] = {leaf.content for leaf in found(self.gradients[i], "gradient")}
                 for needed in waiting[i]:
                     users.setdefault(needed, []).append(i)
-        yield from (self._equation(i) for i in self.recording.parameters if i in waiting and not waiting[i])
+        yield from (self._equation(i) for i in self.places.parameters if i in waiting and not waiting[i])
         for i in self.named_gradients:
             yield self._equation(i)
-            for parameter in sorted(users.get(i, []), key=self.recording.parameters.__getitem__):
+            for parameter in sorted(users.get(i, []), key=self.places.parameters.__getitem__):
                 waiting[parameter].discard(i)
                 if not waiting[parameter]:
                     yield self._equation(parameter)
-        yield from (Equation(f"d{self.names[i]}", spread(ZERO, self.recording.steps[i].shape), self.names[i])
-                    for i in self.recording.parameters if i not in waiting)
+        yield from (Equation(f"d{self.names[i]}", spread(ZERO, self.places.steps[i].shape), self.names[i])
+                    for i in self.places.parameters if i not in waiting)
 
     def _equation(self, i: int) -> Equation:
         def final(leaf: Expression) -> Expression | None:

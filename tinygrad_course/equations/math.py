@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from tinygrad_course.equations.names import split_name
+from tinygrad_course.graph.roles import split_name
 from tinygrad_course.equations.expressions import Expression
 from tinygrad_course.equations.from_graph import Equation
 from tinygrad_course.equations.text import ATOM, GREEK_LETTERS, JOINED, POSTFIX, UnicodeWriter, Writer, Written

@@ -1,18 +1,19 @@
 """A recorded graph as expressions: its Tensors, its numbers, and m among them."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.equations import rules_arrays  # noqa: F401  its rules are entered by importing it
-from tinygrad_course.equations.names import Roles, unique
-from tinygrad_course.errors import InputError
 from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, found, number, replaced, symbol
-from tinygrad_course.graph.record import Recording
+from tinygrad_course.equations.places import Places
 from tinygrad_course.equations.rules import add, build, multiply, power, spread
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.errors import InputError
+from tinygrad_course.graph.roles import owner, unused
+from tinygrad_course.tensor import Array, Tensor
 
 ON_YOUR_DATA = "Derive the equations from a cost on your data: derive(model.cost(X, Y))"
 
@@ -24,16 +25,16 @@ class Numbers:
     twin, other_m: the same graph recorded for another number of examples: what differs in the two depends on m.
     """
 
-    def __init__(self, recording: Recording, m: int | None, twin: Recording | None = None, other_m: int | None = None):
+    def __init__(self, places: Places, m: int | None, twin: Places | None = None, other_m: int | None = None):
         self.m = m
         self.other_m = m if other_m is None else other_m
         self.sizes: dict[int, Expression] = {} if m is None else {m: EXAMPLES}
         self.fixed: set[int] = set()
         if twin is not None:
-            if [step.op for step in recording.steps] != [step.op for step in twin.steps]:
+            if [places.op(i) for i in range(len(places.steps))] != [twin.op(i) for i in range(len(twin.steps))]:
                 raise InputError(f"the graph is another one for another number of examples. {ON_YOUR_DATA}")
             self.sizes = {}
-            for step, other in zip(recording.steps, twin.steps):
+            for step, other in zip(places.steps, twin.steps):
                 self.learn(step.shape, other.shape)
 
     def learn(self, value: Any, other: Any) -> None:
@@ -95,95 +96,94 @@ class GraphReader:
     In them, another step is the place-holder "value", and the gradient of one the place-holder "gradient".
 
     names: of the steps, by their places; those of leaves are needed here.
-    owners: for each gradient, by its id, the step that it belongs to.
+    owners: for each gradient the step that it belongs to.
     groups: in the order of the backward pass, for each gradient the first step that it belongs to, and its owner.
     constants: arrays that the backward pass meets and that are no steps of the graph, by name.
     """
 
-    def __init__(self, recording: Recording, roles: Roles, numbers: Numbers, twin: Recording | None = None):
-        self.recording = recording
-        self.roles = roles
+    def __init__(self, places: Places, numbers: Numbers, twin: Places | None = None):
+        self.places = places
         self.numbers = numbers
-        self.twin = recording if twin is None else twin
-        self.names = dict(roles.names)
-        self.constants: dict[str, Any] = {}
+        self.twin = places if twin is None else twin
+        self.names = dict(places.names)
+        self.constants: dict[str, Array] = {}
+        self._unused = unused("C", self.names.values())
         self.owners, self.groups = self._groups()
 
-    def _groups(self) -> tuple[dict[int, int], list[tuple[int, int]]]:
-        """Whose each gradient is, by its id; and in the order of the backward pass where it arises and whose it is.
+    def _groups(self) -> tuple[dict[Tensor, int], list[tuple[int, int]]]:
+        """Whose each gradient is; and in the order of the backward pass where it arises and whose it is.
 
         A gradient that is handed on unchanged belongs to several steps: it gets the name of Z or A, if one is there.
         """
-        together: dict[int, list[int]] = {}
-        for i in sorted(self.recording.parts, reverse=True):
-            together.setdefault(id(self.recording.total[i]), []).append(i)
-        owners = {gradient: min(steps, key=lambda i: (i not in self.roles.linear, i not in self.roles.local))
-                  for gradient, steps in together.items()}
-        owners[id(self.recording.seed)] = len(self.recording.steps) - 1
+        places, together = self.places, dict[Tensor, list[int]]()
+        for i in sorted(places.parts, reverse=True):
+            together.setdefault(places.total[i], []).append(i)
+        owners = {gradient: owner(steps, places.roles) for gradient, steps in together.items()}
+        assert places.seed is not None
+        owners[places.seed] = places.last
         return owners, [(steps[0], owners[gradient]) for gradient, steps in together.items()
-                        if gradient != id(self.recording.seed)]
+                        if gradient is not places.seed]
 
     def value(self, i: int) -> Expression:
         """The value of a step, of the values of the steps before it."""
-        step = self.recording.steps[i]
-        return self.numbers.settle(self._applied(step, self.twin.steps[i], i)) if step.op is not None else ONE
+        if not self.places.op(i):
+            return ONE
+        return self.numbers.settle(self._applied(self.places.steps[i], self.twin.steps[i], i))
 
     def _applied(self, tensor: Tensor, twin: Tensor, of: int) -> Expression:
         """What was done to get a Tensor."""
-        assert tensor.op is not None
-        args = [self._operand(parent, other, of, tensor.op.name == "divide" and i == 1)
-                for i, (parent, other) in enumerate(zip(tensor.parents, twin.parents))]
-        params, arrays = readable(tensor.params)
+        origin, other_origin = self.places.origins[tensor], self.twin.origins[twin]
+        args = [self._operand(parent, other, of, origin.op.name == "divide" and i == 1)
+                for i, (parent, other) in enumerate(zip(origin.parents, other_origin.parents))]
+        params, arrays = readable(origin.params)
         for name in ("index", "shape"):
-            if name in tensor.params and self.twin is not self.recording:
-                self.numbers.learn(tensor.params[name], twin.params[name])
+            if name in origin.params and self.twin is not self.places:
+                self.numbers.learn(origin.params[name], other_origin.params[name])
         args += [self._array(array) for array in arrays]
-        return build(tensor.op.name, *args, shape=tensor.shape, **params)
+        return build(origin.op.name, *args, shape=tensor.shape, **params)
 
     def _operand(self, tensor: Tensor, twin: Tensor, of: int, divides: bool = False) -> Expression:
         """A Tensor among the operands: a step, a gradient, something within a VJP, or a constant."""
-        i = self.recording.index.get(id(tensor))
+        i = self.places.index.get(tensor)
         if i is not None:
-            if i in self.roles.names or tensor.op is not None:
+            if i in self.places.names or self.places.op(i):
                 return Expression("value", shape=tensor.shape, content=i)
-            return spread(self.numbers.number(tensor.data.item(), twin.data.item(), divides), tensor.shape)
-        owner = self.owners.get(id(tensor))
-        if owner is not None and owner != of:
-            return self._gradient_of(owner)
-        if tensor.op is not None:
+            return spread(self.numbers.number(tensor.item(), twin.item(), divides), tensor.shape)
+        whose = self.owners.get(tensor)
+        if whose is not None and whose != of:
+            return self._gradient_of(whose)
+        if tensor in self.places.origins:
             return self._applied(tensor, twin, of)
-        return self._constant(tensor.data, twin.data, divides)
+        return self._constant(tensor._data, twin._data, divides)
 
     def _gradient_of(self, i: int) -> Expression:
-        shape = self.recording.steps[i].shape
-        return spread(ONE, shape) if i == len(self.recording.steps) - 1 else Expression(
-            "gradient", shape=shape, content=i)
+        shape = self.places.steps[i].shape
+        return spread(ONE, shape) if i == self.places.last else Expression("gradient", shape=shape, content=i)
 
-    def _constant(self, array: Any, other: Any, divides: bool = False) -> Expression:
+    def _constant(self, array: Array, other: Array, divides: bool = False) -> Expression:
         if array.size and (array == array.reshape(-1)[0]).all():
             value = self.numbers.number(array.reshape(-1)[0], other.reshape(-1)[0], divides, in_backward=True)
             return spread(value, array.shape)
         return self._array(array)
 
-    def _array(self, array: Any) -> Expression:
-        name = unique(["C"], {*self.names.values(), *self.constants}, ["C"])[0]
+    def _array(self, array: Array) -> Expression:
+        name = next(self._unused)
         self.constants[name] = array
         return symbol(name, array.shape)
 
-    def gradient(self, i: int, owner: int) -> Expression:
+    def gradient(self, i: int, of: int) -> Expression:
         """The gradient of a step: the sum of what its users hand to it."""
         parts = []
-        for k, (source, _) in enumerate(self.recording.parts[i]):
-            x = self.part(i, k, owner)
-            layer = self.roles.local.get(source)
-            if layer is not None and self.names.get(i) == f"Z{layer}":
-                x = with_local_derivative(x, layer)
+        for k, (source, _) in enumerate(self.places.parts[i]):
+            x = self.part(i, k, of)
+            if self.places.activated.get(source) == i:
+                x = with_local_derivative(x, self.names[i].removeprefix("Z"))
             parts.append(x)
         return add(*parts) if len(parts) > 1 else parts[0]
 
-    def part(self, i: int, k: int, owner: int) -> Expression:
+    def part(self, i: int, k: int, of: int) -> Expression:
         """The k-th gradient that is handed to a step."""
-        return self._operand(self.recording.parts[i][k][1], self.twin.parts[i][k][1], owner)
+        return self._operand(self.places.parts[i][k][1], self.twin.parts[i][k][1], of)
 
 
 def with_local_derivative(x: Expression, layer: str) -> Expression:
@@ -196,9 +196,9 @@ def with_local_derivative(x: Expression, layer: str) -> Expression:
     return multiply(rest[0], build("local", multiply(*local), shape=x.shape, layer=layer))
 
 
-def readable(params: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+def readable(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[Array]]:
     """An operation's parameters in a form that can be compared, and the arrays among them, which become operands."""
-    arrays: list[Any] = []
+    arrays: list[Array] = []
 
     def plain(value: Any) -> Any:
         if isinstance(value, slice):

@@ -11,9 +11,8 @@ from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph import values
 from tinygrad_course.visualize.graph.diagram import Cluster, Diagram, Edge, Label, Node
 from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
-from tinygrad_course.graph.modules import Call
+from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
 from tinygrad_course.visualize.graph.names import ARITHMETIC, formula, names_of, plain_text
-from tinygrad_course.visualize.graph.recorded import Origin, Record, gradient_arrays
 from tinygrad_course.graph.saved import used_by_vjps
 from tinygrad_course.visualize.scene.shapes import Line, Run, clean, text_width
 

@@ -1,19 +1,20 @@
 """The computational graph of Tensors or of a model, as a picture."""
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Tensor, as_tensor, describe
 from tinygrad_course.visualize.graph.building import Builder, Options
 from tinygrad_course.visualize.graph.diagram import Diagram, STYLES, to_scene
 from tinygrad_course.visualize.layout.graphviz import dot_label
 from tinygrad_course.visualize.drawing import Drawing
-from tinygrad_course.graph.modules import Call, inferred, run
+from tinygrad_course.graph.modules import inferred, trial
+from tinygrad_course.graph.record import Call, Record, recorded, with_backward
+from tinygrad_course.graph.roles import course_names
 from tinygrad_course.visualize.graph.names import plain_text
-from tinygrad_course.visualize.graph.recorded import record_of, with_backward
 from tinygrad_course.visualize.scene.shapes import LIGHT, colour
 
 DRAWN_STYLES = ("compact", "full")
@@ -50,17 +51,15 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
     names: dict[Tensor, str] = {}
     if tensors and isinstance(tensors[0], Module):
         model, *data = tensors
-        output, calls, names = run(model, data)
+        output, calls, names = _run(model, data)
         tensors = (output,)
-    record = record_of(tensors)
+    record = _record_of(tensors)
     if model is not None and not calls:
         if not isinstance(model, Module):
             raise InputError(f"draw_graph: model is {type(model).__name__}; a Module is needed")
         calls = inferred(record, model)
     if model is not None:
-        times = Counter(parameter.name for parameter in model.parameters())
-        names |= {parameter: path for path, parameter in model.named_parameters()
-                  if parameter.name is None or times[parameter.name] > 1}
+        names |= course_names(model)
     if backward:
         record = with_backward(record)
     options = Options(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend)
@@ -72,6 +71,38 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
     _write_dot(drawing, diagram)
     drawing.scene = lambda: to_scene(diagram)
     return drawing
+
+
+def _run(model: Module, data: Sequence[Any]) -> tuple[Tensor, dict[Tensor, Call], dict[Tensor, str]]:
+    """The model's output for X, or its cost for X and Y, recorded; who computed what; the names of X and Y."""
+    if len(data) not in (1, 2):
+        raise InputError(f"draw_graph: to draw a model give X, for its output, or X and Y, for its cost: "
+                         f"draw_graph(model, X, Y); {len(data)} arrays were given")
+    inputs = [as_tensor(x) for x in data]
+    with trial(model, *inputs) as watch:
+        output = model(inputs[0]) if len(inputs) == 1 else model.cost(*inputs)
+    return output, watch.calls, dict(zip(inputs, "XY"))
+
+
+def _record_of(tensors: Sequence[Any]) -> Record:
+    """The graph that the Tensors were computed by. Raises InputError where one of them has none."""
+    if not tensors:
+        raise InputError("draw_graph: nothing was given to draw: give a Tensor that was computed, such as a cost, "
+                         "or a model and its X (and Y)")
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise InputError(f"draw_graph: {type(tensor).__name__} was given, but a Tensor that was computed, such as "
+                             "a cost, is needed; or a model and its X (and Y)")
+    record = recorded(tensors)
+    used = {parent for parent, _ in record.edges()}
+    for tensor in tensors:
+        if (tensor.op is None or not tensor.requires_grad) and tensor not in used:
+            raise InputError(
+                f"draw_graph: {describe(tensor)} has no graph: "
+                + ("it was not computed from other Tensors" if tensor.requires_grad else
+                   "nothing that it was computed from has requires_grad=True, or it was computed under no_grad()")
+                + ". Draw what is computed from it, such as a cost")
+    return record
 
 
 def _check(style: str, colour: str, depth: int | None, max_nodes: int, saturation: float) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.graph.modules import Call
-from tinygrad_course.visualize.graph.recorded import Record
+from tinygrad_course.graph.record import Call, Record
 
 BLOCKS = 20  # so many boxes are made of a graph that is too large and has no Modules to fold
 KEPT = 24    # so many of its leaves that are used in several blocks keep their own box

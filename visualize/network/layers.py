@@ -6,15 +6,16 @@ layers follow one another, however it is written.
 """
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.mode import Observer, observed
+from tinygrad_course.graph.modules import likely_inputs, trial, tried_out
+from tinygrad_course.graph.record import Record
+from tinygrad_course.graph.roles import LinearStep, is_relu_by_hand, linear_steps
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, plain
 
@@ -92,154 +93,94 @@ def _checked_sizes(sizes: Any) -> list[int]:
 # ------------------------------------------------------------------------------------------------ from a model
 
 
-@dataclass(frozen=True)
-class _Event:
-    """One operation of a run: its name, the arrays that it saw, and the array that it gave."""
-
-    name: str
-    inputs: tuple[Any, ...]
-    result: Any
-
-
-class _Run:
-    """What a model did with one column. Arrays are known by their identity."""
-
-    def __init__(self, model: Module, X: Any):
-        self.events: list[_Event] = []
-        with _watched(self.events, model):
-            output = model(X)
-        self.output = plain(output)
-        self.made_by = {id(event.result): event for event in self.events}
-        self.added_to = {id(x): event for event in self.events if event.name == "add" for x in event.inputs}
-        self.parameters = {id(plain(parameter)) for parameter in model.parameters()}
-
-    def parameter(self, array: Any) -> Any:
-        """`array` if it is a parameter or the transpose of one: the parameter, else None."""
-        if id(array) in self.parameters:
-            return array
-        event = self.made_by.get(id(array))
-        if event is not None and event.name == "transpose" and id(event.inputs[0]) in self.parameters:
-            return event.inputs[0]
-        return None
-
-
-@contextmanager
-def _watched(events: list[_Event], model: Module) -> Iterator[None]:
-    """Note every operation of a model, record no graph, and leave no trace: not in the mode, not in NumPy's random
-    numbers (a model may use some), and parameters that could be written to still can."""
-    class Events(Observer):
-
-        def computed(self, result: Tensor, op: Any, inputs: Sequence[Any], params: dict[str, Any]) -> None:
-            events.append(_Event(op.name, tuple(plain(x) for x in inputs), plain(result)))
-
-    arrays = [plain(parameter) for parameter in model.parameters()]
-    writeable = [array for array in arrays if array.flags.writeable]
-    random = np.random.get_state()
-    try:
-        with observed(Events(), recording=False, alone=True), np.errstate(all="ignore"):  # weights may be NaN
-            yield
-    finally:
-        np.random.set_state(random)
-        for array in writeable:
-            array.setflags(write=True)
-
-
 def _network_of_model(model: Module, example: Any) -> Network:
     name = type(model).__name__
-    matrices = [plain(parameter) for parameter in model.parameters() if parameter.ndim == 2]
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim == 2]
     if not matrices:
         raise InputError(f"{name} has no layers that can be drawn: none of its parameters is a matrix. Add an "
                          "nn.Linear, or give the sizes of the layers as a list")
-    run = _try_out(model, name, matrices)
-    network = _network_of_run(run, name)
+    try:
+        with np.errstate(all="ignore"):  # weights may be NaN
+            output, _, watch = tried_out(model, lambda n_x: np.zeros((n_x, 1), matrices[0].dtype), Exception)
+    except InputError as error:
+        reason = error.__cause__
+        raise InputError(f"cannot find the layers of {name}: it could not be run on one column of "
+                         f"{likely_inputs(model)[0]} zeros ({type(reason).__name__}: {reason}). Give the sizes of its "
+                         "layers instead, such as [12288, 20, 7, 5, 1]") from reason
+    network = _Chain(model, name, watch.record(output)).network()
     if example is None:
         return network
     x = _checked_example(example, network.inputs)
     try:
-        run = _Run(model, x)
+        with np.errstate(all="ignore"), trial(model) as watch:
+            output = model(x)
     except Exception as error:
         raise InputError(f"{name} cannot be run on this example: {error}") from error
-    return _network_of_run(run, name, x[:, 0])
-
-
-def _try_out(model: Module, name: str, matrices: Sequence[Any]) -> _Run:
-    """A run on a column of zeros. How long it must be is not known: the first matrices tell, W (n_out, n_in) by its
-    columns and w (n_x, 1) by its rows."""
-    lengths = [length for matrix in matrices[:2] for length in (matrix.shape[1], matrix.shape[0])]
-    first: Exception | None = None
-    for length in dict.fromkeys(lengths):
-        try:
-            return _Run(model, np.zeros((length, 1), matrices[0].dtype))
-        except Exception as error:  # whatever a user's forward raises
-            first = first or error
-    raise InputError(f"cannot find the layers of {name}: it could not be run on one column of {lengths[0]} zeros "
-                     f"({type(first).__name__}: {first}). Give the sizes of its layers instead, such as "
-                     "[12288, 20, 7, 5, 1]") from first
-
-
-def _network_of_run(run: _Run, name: str, x: Any = None) -> Network:
-    products = [event for event in run.events
-                if event.name in ("matmul", "dot") and run.parameter(event.inputs[0]) is not None
-                and event.result.ndim == 2]
-    if not products:
-        raise InputError(f"{name} has no layers that can be drawn: it multiplies nothing by a matrix of parameters "
-                         "from the left, W @ X. Give the sizes of the layers as a list")
-    sums = [_with_bias(run, product) for product in products]
-    steps = {id(Z): number for number, (Z, _) in enumerate(sums, start=1)}
-    layers: list[Layer] = []
-    for number, (product, (Z, b)) in enumerate(zip(products, sums), start=1):
-        A = products[number].inputs[1] if number < len(products) else run.output
-        units = int(Z.shape[0])
-        if np.shape(A) != Z.shape:
-            raise InputError(f"cannot draw {name}: layer {number} gives {units} numbers per example, but what follows "
-                             f"it has the shape {np.shape(A)}; {_CHAIN}")
-        W = product.inputs[0]
-        layers.append(Layer(units, _activation(run, A, Z, number, steps, name), W, b,
-                            None if x is None else A[:, 0], transposed=id(W) not in run.parameters))
-    return Network(name, int(products[0].inputs[0].shape[1]), layers, x)
+    return _Chain(model, name, watch.record(output)).network(x[:, 0])
 
 
 _CHAIN = "only networks whose layers follow one another can be drawn. Give the sizes as a list, or use draw_graph"
 
 
-def _with_bias(run: _Run, product: _Event) -> tuple[Any, Any]:
-    """Z and b of Z = W A + b; without a bias Z = W A, and None."""
-    event = run.added_to.get(id(product.result))
-    if event is not None and event.result.shape == product.result.shape:
-        bias = run.parameter(event.inputs[0] if event.inputs[1] is product.result else event.inputs[1])
-        if bias is not None:
-            return event.result, bias
-    return product.result, None
+class _Chain:
+    """The layers of a recorded run on one column, which have to follow one another."""
 
+    def __init__(self, model: Module, name: str, record: Record):
+        self.name, self.record = name, record
+        parameters = set(model.parameters())
+        self.steps = [step for step in linear_steps(record, parameters) if step.Z.ndim == 2 and any(
+            factor in parameters or factor in record.origins and record.parents(factor)[0] in parameters
+            for factor in record.parents(step.products[0])[:1])]
+        if not self.steps:
+            raise InputError(f"{name} has no layers that can be drawn: it multiplies nothing by a matrix of parameters "
+                             "from the left, W @ X. Give the sizes of the layers as a list")
+        self.numbers = {self._sum(step): number for number, step in enumerate(self.steps, start=1)}
 
-def _activation(run: _Run, A: Any, Z: Any, number: int, steps: dict[int, int], name: str) -> str:
-    """What leads from Z to A: the name of a single operation, "linear" if there is none, "" if there are several."""
-    found: list[_Event] = []
-    met = False
-    seen: set[int] = set()
-    stack = [A]
-    while stack:
-        array = stack.pop()
-        if id(array) in seen:
-            continue
-        seen.add(id(array))
-        if id(array) in steps:
-            if array is not Z:
-                raise InputError(f"cannot draw {name}: what follows layer {number} also uses layer "
-                                 f"{steps[id(array)]}; {_CHAIN}")
-            met = True
-        elif id(array) in run.made_by:
-            found.append(run.made_by[id(array)])
-            stack.extend(found[-1].inputs)
-    if not met:
-        raise InputError(f"cannot draw {name}: what follows layer {number} does not use it; {_CHAIN}")
-    if not found:
-        return "linear"
-    if len(found) > 1:
-        return ""
-    if found[0].name == "maximum" and any(np.ndim(x) == 0 and x == 0 for x in found[0].inputs):
-        return "relu"  # written as np.maximum(0, Z)
-    return found[0].name
+    def network(self, x: Any = None) -> Network:
+        """x (n_x,): the example that the record is of, if its values are wanted."""
+        layers: list[Layer] = []
+        for number, step in enumerate(self.steps, start=1):
+            A = self.steps[number].inputs[0] if number < len(self.steps) else self.record.roots[0]
+            if len(step.products) > 1:
+                raise InputError(f"cannot draw {self.name}: layer {number} adds up several products; {_CHAIN}")
+            if A.shape != step.Z.shape:
+                raise InputError(f"cannot draw {self.name}: layer {number} gives {step.Z.shape[0]} numbers per "
+                                 f"example, but what follows it has the shape {A.shape}; {_CHAIN}")
+            W = self.record.parents(step.products[0])[0]
+            b = plain(step.biases[0]) if step.biases and self._sum(step) is step.Z else None
+            layers.append(Layer(step.Z.shape[0], self._activation(A, number), plain(W), b,
+                                None if x is None else plain(A)[:, 0], transposed=W in self.record.origins))
+        return Network(self.name, plain(self.record.parents(self.steps[0].products[0])[0]).shape[1], layers, x)
+
+    def _sum(self, step: LinearStep) -> Tensor:
+        """Z; only W A where the bias is subtracted, or gives the sum another shape."""
+        product = step.products[0]
+        return step.Z if self.record.op(step.Z) == "add" and step.Z.shape == product.shape else product
+
+    def _activation(self, A: Tensor, number: int) -> str:
+        """What leads from Z to A: the name of a single operation, "linear" if there is none, "" if several."""
+        found: list[Tensor] = []
+        met = False
+        seen: set[Tensor] = set()
+        stack = [A]
+        while stack:
+            tensor = stack.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            if tensor in self.numbers:
+                if self.numbers[tensor] != number:
+                    raise InputError(f"cannot draw {self.name}: what follows layer {number} also uses layer "
+                                     f"{self.numbers[tensor]}; {_CHAIN}")
+                met = True
+            elif tensor in self.record.origins:
+                found.append(tensor)
+                stack.extend(self.record.parents(tensor))
+        if not met:
+            raise InputError(f"cannot draw {self.name}: what follows layer {number} does not use it; {_CHAIN}")
+        if len(found) != 1:
+            return "" if found else "linear"
+        return "relu" if is_relu_by_hand(self.record, found[0]) else self.record.op(found[0])
 
 
 def _checked_example(example: Any, n_x: int) -> Any:

@@ -1,18 +1,13 @@
 """Two mistakes in one function: both are named nearly always, and never is it called right."""
 
-import importlib.util
 import random
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
+from mistakes import FAULTS, FILES, function_in, verdict_of
 
-_SPEC = importlib.util.spec_from_file_location("checking_faults", Path(__file__).with_name("test_faults.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-faults: Any = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(faults)
-
+pytestmark = pytest.mark.slow
 NUMBER = 120
 FUNCTIONS = [(3, "backward_propagation"), (2, "propagate"), (4, "linear_backward"), (3, "forward_propagation"),
              (3, "update_parameters"), (4, "L_model_backward"), (2, "optimize"), (3, "initialize_parameters")]
@@ -20,13 +15,13 @@ FUNCTIONS = [(3, "backward_propagation"), (2, "propagate"), (4, "linear_backward
 
 def pairs() -> list[tuple[int, str, Any, Any]]:
     """Pairs of mistakes in different lines and different formulas."""
-    every = [(week, name, a, b) for week, name in FUNCTIONS for i, a in enumerate(faults.FAULTS[week, name])
-             for b in faults.FAULTS[week, name][i + 1:] if a[2] != b[2] and _apart(week, name, a, b)]
+    every = [(week, name, a, b) for week, name in FUNCTIONS for i, a in enumerate(FAULTS[week, name])
+             for b in FAULTS[week, name][i + 1:] if a[2] != b[2] and _apart(week, name, a, b)]
     return random.Random(1).sample(every, NUMBER)
 
 
 def _apart(week: int, name: str, a: Any, b: Any) -> bool:
-    text = faults.function_in(faults.FILES[week], name)
+    text = function_in(FILES[week], name)
     return a[0] in text.replace(b[0], b[1]) and b[0] in text.replace(a[0], a[1]) and _line(text, a) != _line(text, b)
 
 
@@ -43,8 +38,8 @@ def both_named(verdict: Any, *pair: Any) -> bool:
 def verdicts() -> list[tuple[Any, Any]]:
     found = []
     for week, name, a, b in pairs():
-        text = faults.function_in(faults.FILES[week], name).replace(a[0], a[1], 1).replace(b[0], b[1], 1)
-        found.append(((week, name, a, b), faults.verdict_of(week, name, text)))
+        text = function_in(FILES[week], name).replace(a[0], a[1], 1).replace(b[0], b[1], 1)
+        found.append(((week, name, a, b), verdict_of(week, name, text)))
     return found
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +22,6 @@ OPTIMISERS: list[Optimiser] = [
     lambda: optim.GradientDescent(0.1), lambda: optim.GradientDescent(0.1, weight_decay=0.01),
     lambda: optim.Momentum(0.1), lambda: optim.Momentum(0.1, beta=0.5, weight_decay=0.01),
     lambda: optim.Adam(0.01), lambda: optim.Adam(0.01, weight_decay=0.01)]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygrad_course.files.cache_dir", lambda: Path(tmp_path_factory.getbasetemp()) / "code")
 
 
 # ----------------------------------------------------------------------------------------------------- random models
@@ -139,6 +133,7 @@ def assert_same(found: Any, expected: Any, tolerance: float) -> None:
 NATIVE_EVERY = int(os.environ.get("TGC_NATIVE_EVERY", 10))  # LLVM takes a quarter of a second for each; 1 for all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", range(10))
 def test_random_models(group: int) -> None:
     """Costs and parameters after five steps of 500 models, by the compiled engines."""
@@ -313,6 +308,7 @@ def test_equal_layers_share_their_machine_code() -> None:
     assert many.code.nbytes < 8 * few.code.nbytes
 
 
+@pytest.mark.slow
 def test_a_network_of_a_thousand_layers() -> None:
     def make() -> nn.Module: return DeepNetwork([len(X), *[3] * 999, 1], seed=1)
     expected = trained(make, OPTIMISERS[0], "eager", iterations=2)

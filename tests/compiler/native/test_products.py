@@ -1,7 +1,6 @@
 """Machine code for products of matrices against NumPy: sizes, layouts, dtypes, with BLAS and without."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,6 @@ from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, o
 
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 209]
 DTYPES = [np.float64, np.float32]
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygrad_course.files.cache_dir", lambda: Path(tmp_path_factory.getbasetemp()) / "code")
 
 
 @pytest.fixture(params=["own loops", "BLAS", "no BLAS"])

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,6 @@ from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, o
 DTYPES = [np.dtype(np.float64), np.dtype(np.float32), np.dtype(bool)]
 F8, F4, B1 = DTYPES
 LANES = [2, 4, 8]  # doubles in a vector of SSE, AVX and AVX-512; LLVM splits what this processor does not have
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("tinygrad_course.files.cache_dir", lambda: Path(tmp_path_factory.getbasetemp()) / "code")
-    yield
 
 
 def native(outputs: Sequence[ArrayNode], values: dict[ArrayNode, Any],

@@ -156,6 +156,7 @@ def test_every_plot_has_a_title_names_on_its_axes_and_an_alternative_text(drawn:
                 assert axes.get_ylabel() or plot.get_supylabel(), name
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_off_and_no_text_lies_on_another(drawn: dict[str, Plot]) -> None:
     wrong = []
     for name, plot in drawn.items():
@@ -173,6 +174,7 @@ def test_nothing_is_cut_off_and_no_text_lies_on_another(drawn: dict[str, Plot]) 
     assert not wrong
 
 
+@pytest.mark.slow
 def test_files_carry_title_and_alternative_text(drawn: dict[str, Plot], tmp_path: Path) -> None:
     for name in ("costs of twelve", "boundary", "mislabelled hostile", "broadcasting (4, 3) (3,)"):
         plot = drawn[name]

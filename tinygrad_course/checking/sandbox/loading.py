@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 MAGIC = re.compile(r"^\s*(%|!|\?|[\w.]+\?{1,2}\s*$)")
 ASSIGNED_MAGIC = re.compile(r"^\s*[\w, ]+=\s*(!|%\w)")
+LARGEST, LARGEST_CODE = 50 * 2**20, 5 * 2**20  # bytes of a notebook, with its outputs, and of a Python file
 CELLS_OF_PYTHON = re.compile(r"^%%(time|timeit|capture)\b")
 
 
@@ -29,6 +30,9 @@ class Statement(NamedTuple):
 
 def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
     """The source of a file, a notebook cell by cell without magics, and notes on what was left out."""
+    if path.stat().st_size > (LARGEST if path.suffix.lower() == ".ipynb" else LARGEST_CODE):
+        raise Unreadable(f"{path.name} has {path.stat().st_size:,} bytes, which is no homework: "
+                         "in a notebook, clear the outputs")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,13 +44,17 @@ def read_cells(path: Path) -> tuple[list[Cell], list[str]]:
     except json.JSONDecodeError as error:
         raise Unreadable(f"{path.name} is not a notebook: it is not JSON (line {error.lineno}: {error.msg}). Open it "
                          "in Jupyter and save it again; a Python file needs the ending .py") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists in thousands of lists
+        raise Unreadable(f"{path.name} is not a notebook: its JSON has numbers that are too long, or is nested too "
+                         "deeply. Open it in Jupyter and save it again") from None
     return _notebook_cells(path, notebook)
 
 
 def _notebook_cells(path: Path, notebook: Any) -> tuple[list[Cell], list[str]]:
     listed = notebook.get("cells") if isinstance(notebook, dict) else None
     if listed is None and isinstance(notebook, dict) and isinstance(notebook.get("worksheets"), list):
-        listed = [cell for sheet in notebook["worksheets"] for cell in sheet.get("cells", [])]  # format 3
+        sheets = [sheet.get("cells") for sheet in notebook["worksheets"] if isinstance(sheet, dict)]  # format 3
+        listed = [cell for cells in sheets if isinstance(cells, list) for cell in cells]
     if not isinstance(listed, list):
         raise Unreadable(f"{path.name} is JSON but no notebook: it has no list of cells")
     cells, notes, number = [], [], 0
@@ -54,9 +62,13 @@ def _notebook_cells(path: Path, notebook: Any) -> tuple[list[Cell], list[str]]:
         if not isinstance(one, dict) or one.get("cell_type") != "code":
             continue
         number += 1
-        source = one.get("source", one.get("input", ""))
-        source = "".join(source) if isinstance(source, list) else str(source)
+        source: Any = one.get("source", one.get("input", ""))
         name = f"cell {number}"
+        lines: list[Any] = source if isinstance(source, list) else [source]
+        if not all(isinstance(line, str) for line in lines):
+            notes.append(f"{name}: skipped, its source is not text")
+            continue
+        source = "".join(lines)
         first = next((line for line in source.splitlines() if line.strip()), "")
         if first.startswith("%%") and not CELLS_OF_PYTHON.match(first):
             notes.append(f"{name}: skipped, it begins with {first.split()[0]}")

@@ -1,17 +1,22 @@
-"""The parent's side of the separate process: load a file, call its functions, stop what does not end."""
+"""The check's side of the separate process: load a file, call its functions, stop what does not end."""
 from __future__ import annotations
 
 import os
-import pickle
 import queue
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from tinygrad_course.checking.sandbox.runner import read, write
+from tinygrad_course.checking.sandbox import messages
+
+STARTING = 60.0  # seconds for what is not the learner's: starting Python, importing NumPy
+IMPORTING = 10.0  # seconds that an import may take at least, however short the time limit is
+UNCLEAR = "its answer is too large, or something else was written into the channel of the check"
+ENDING = 15.0  # seconds until everything is ended and removed
 
 
 class Stopped(Exception):
@@ -25,93 +30,134 @@ class Stopped(Exception):
 class LearnerProcess:
     """A learner's file in a process of its own, which is started again when it had to be stopped.
 
-    The working folder is a temporary one; the learner's file is only read.
+    The code runs in a throw-away copy of its folder; the file itself is only read. The time limit holds for each
+    statement of the file and for each request of `calls`, from where the learner's code begins.
     """
 
     def __init__(self, path: Path, time_limit: float):
         self.path = path.resolve()
         self.time_limit = time_limit
-        self.folder = tempfile.TemporaryDirectory(prefix="tgc-check-", ignore_cleanup_errors=True)
         self.process: Any = None
-        self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.number = 0  # of the last request
 
     def __enter__(self) -> LearnerProcess:
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.stop()
-        self.folder.cleanup()
 
     def load(self) -> Any:
         """What the file defines. Raises Stopped."""
+        self.stop()
         self.start()
-        self.send({"do": "load", "path": str(self.path)})
-        return self.answer()
+        return _checked_description(self.ask({"do": "load"}))
 
     def calls(self, name: str, arguments: list[tuple[Any, ...]], week: int, replace: bool, seed: int = 7) -> Any:
         """Call a function once with each of the arguments. Raises Stopped, after which the next call starts anew."""
         if self.process is None:
             self.load()
-        self.send({"do": "call", "name": name, "arguments": [pickle.dumps(one) for one in arguments], "week": week,
-                   "replace": replace, "seed": seed})
-        return self.answer()
+        answers = self.ask({"do": "call", "name": name, "arguments": arguments, "week": week, "replace": replace,
+                            "seed": seed})
+        return _checked_answers(answers, len(arguments))
 
     def start(self) -> None:
         environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
                        "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
+        # A session of its own: what ends the check by its group leaves the supervisor, which then ends the code.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tinygrad_course.checking.sandbox.runner"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, cwd=self.folder.name, env=environment)
-        self.answers = queue.SimpleQueue()
-        self.listener = threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True)
-        self.listener.start()
+            [sys.executable, "-m", "tinygrad_course.checking.sandbox.supervisor", str(os.getpid()), str(self.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            start_new_session=True)
+        self.number = 0
+        self.requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # Threads: a process that does not read, or stops in the middle of an answer, must not stop the check.
+        for target, *given in ((_write, self.process.stdin, self.requests), (_read, self.process.stdout, self.answers)):
+            threading.Thread(target=target, args=given, daemon=True).start()
 
-    def send(self, request: Any) -> None:
-        try:
-            write(self.process.stdin, request)
-        except OSError:
-            pass  # the process has ended: `answer` says so
-
-    def answer(self) -> Any:
-        where = ""
+    def ask(self, request: Any) -> Any:
+        """Send a request and wait for its answer. Raises Stopped."""
+        self.number += 1
+        self.requests.put(request)
+        where, limit = "", STARTING
+        deadline = time.monotonic() + limit
         while True:
             try:
-                message = self.answers.get(timeout=self.time_limit)
+                message = self.answers.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.stop()
-                limit = f"{self.time_limit:g} second{'s' * (self.time_limit != 1)}"
-                raise Stopped(f"it did not end within {limit} and was stopped", where) from None
+                seconds = f"{limit:g} second{'s' * (limit != 1)}"
+                raise Stopped(f"it did not end within {seconds} and was stopped", where) from None
             if message is None:
-                self.stop()
-                raise Stopped("it ended the whole process (exit, or a crash)", where)
+                raise Stopped(self.stop() or "it ended the whole process", where)
+            if message.get("number") != self.number:
+                continue  # of a request that was answered before
             if "done" in message:
                 return message["done"]
-            where = message["at"]
+            where = str(message.get("at"))
+            limit = max(self.time_limit, IMPORTING) if message.get("imports") else self.time_limit
+            deadline = time.monotonic() + limit
 
-    def stop(self) -> None:
+    def stop(self) -> str:
+        """End the code and everything that it started, and remove its folder; why it had ended by itself, if so."""
         if self.process is None:
-            return
-        self.process.kill()
-        self.process.wait()
-        self.listener.join(1.0)
-        for stream in (self.process.stdin, self.process.stdout):
-            # A pipe that is still being read cannot be closed: a process that the learner's code started holds it.
-            if stream is not None and not (stream is self.process.stdout and self.listener.is_alive()):
-                try:
-                    stream.close()
-                except OSError:
-                    pass
-        self.process = None
-
-
-def _listen(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
-    """Hand on each answer; None when there will be no more."""
-    while True:
+            return ""
+        process, self.process = self.process, None
+        process.send_signal(signal.SIGTERM)
         try:
-            message = read(stream)
-        except Exception:  # the process was stopped in the middle of an answer
-            message = None
-        answers.put(message)
-        if message is None:
-            return
+            reason = process.stderr.read() if process.wait(ENDING) == 0 else b""
+        except subprocess.TimeoutExpired:
+            process.kill()
+            reason = b""
+        finally:
+            self.requests.put(None)
+            process.stderr.close()
+        return str(reason.decode("utf-8", "replace").strip())
+
+
+def _write(stream: Any, requests: queue.SimpleQueue[Any]) -> None:
+    """Send requests until None comes; whether they arrive is seen at the answers."""
+    try:
+        while (request := requests.get()) is not None:
+            messages.write(stream, request)
+        stream.close()
+    except OSError:
+        pass
+
+
+def _read(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
+    """Hand on each answer; None when there will be no more."""
+    with stream:
+        while True:
+            try:
+                message = messages.read(stream)
+            except (messages.Garbled, OSError, ValueError):
+                message = None
+            answers.put(message if isinstance(message, dict) else None)
+            if not isinstance(message, dict):
+                return
+
+
+# ------------------------------------------------------------- answers come from a process that may write anything
+
+
+def _checked_description(loaded: Any) -> Any:
+    expected: dict[str, type | tuple[type, ...]] = {"functions": dict, "problem": str, "notes": list, "supplied": list}
+    of_function: dict[str, type | tuple[type, ...]] = {
+        "parameters": (list, type(None)), "line": int, "cell": str, "source": str, "calls": list}
+    if not _has(loaded, expected) or not all(_has(one, of_function) for one in loaded["functions"].values()):
+        raise Stopped(UNCLEAR)
+    return loaded
+
+
+def _checked_answers(answers: Any, number: int) -> Any:
+    of_changes = {"in place": list, "entries": list}
+    if not isinstance(answers, list) or len(answers) != number or not all(
+            _has(one, {"raised": str, "kind": str, "asks": bool}) or
+            isinstance(one, dict) and "returned" in one and _has(one.get("changed"), of_changes) for one in answers):
+        raise Stopped(UNCLEAR)
+    return answers
+
+
+def _has(value: Any, expected: dict[str, Any]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key, ...), one) for key, one in expected.items())
