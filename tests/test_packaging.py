@@ -25,7 +25,7 @@ FOLDERS = {"tinygrad_course": "tinygrad_course", "models": "tinygrad_course.mode
 LAYERS = """
     errors broadcasting ops mode tensor protocols autodiff gradcheck
     costs nn summary optim
-    files data graph
+    files isolation data graph
     compiler training
     equations checking compare
     __init__

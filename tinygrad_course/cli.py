@@ -194,9 +194,9 @@ def check(target: str, time_limit: float) -> int:
     """Check gradients written by hand, and say what the mistake is.
 
     FILE is a learner's .py or .ipynb: each of the course's functions in it is checked. The code at the top of the
-    file runs too: as you, in a process of its own and in a throw-away copy of the file's folder. MODEL is one of: logistic, planar, two-layer, four-layer: our own closed form, beside
-    autodiff and finite differences. The exit status is 0 if all is right, 1 if something is wrong, and 2 if something
-    could not be checked.
+    file runs too: as you, in a process of its own and in a throw-away copy of the file's folder. MODEL is one of:
+    logistic, planar, two-layer, four-layer: our own closed form, beside autodiff and finite differences. The exit
+    status is 0 if all is right, 1 if something is wrong, and 2 if something could not be checked.
     """
     from rich import print as show
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from tinygrad_course.checking.sandbox import loading
 from tinygrad_course.checking.sandbox.calling import AsksForInput, call
-from tinygrad_course.checking.sandbox.confinement import MEMORY
 from tinygrad_course.checking.course.references import EDITIONS, helpers, week_of
 from tinygrad_course.checking.sandbox.plain import Plain, class_name, said_by, shortened
 from tinygrad_course.checking.sandbox.stubs import Nothing, StubFinder, StubModule
@@ -127,10 +126,7 @@ class Learner:
                 own.append(f"{frame.filename}, line {frame.lineno}{inside}\n    {shortened(frame.line or '', 200)}")
         if len(own) > 6:
             own = [*own[:3], f"... {len(own) - 6} more lines ...", *own[-3:]]
-        said = said_by(error)
-        if isinstance(error, MemoryError):
-            said += f"; a check allows {MEMORY // 2**20} MB"
-        return "\n".join([*own, said])
+        return "\n".join([*own, said_by(error)])
 
     def calls(self, name: str, arguments: list[tuple[Any, ...]], week: int, replace: bool, seed: int) -> list[Plain]:
         """The function, called with each of the arguments; `replace`: with the course's functions as its helpers."""

@@ -5,13 +5,13 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from tinygrad_course.checking.sandbox import messages
+from tinygrad_course.isolation import messages
+from tinygrad_course.isolation.interpreter import command
 
 STARTING = 60.0  # seconds for what is not the learner's: starting Python, importing NumPy
 IMPORTING = 10.0  # seconds that an import may take at least, however short the time limit is
@@ -65,7 +65,7 @@ class LearnerProcess:
                        "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"}
         # A session of its own: what ends the check by its group leaves the supervisor, which then ends the code.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tinygrad_course.checking.sandbox.supervisor", str(os.getpid()), str(self.path)],
+            command("tinygrad_course.checking.sandbox.supervisor", str(os.getpid()), str(self.path)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
             start_new_session=True)
         self.number = 0

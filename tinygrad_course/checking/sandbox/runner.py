@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tinygrad_course.checking.sandbox import messages
+from tinygrad_course.isolation import messages
 from tinygrad_course.checking.sandbox.calling import no_input
 from tinygrad_course.checking.sandbox.learner import Learner
 from tinygrad_course.checking.sandbox.loading import Unreadable

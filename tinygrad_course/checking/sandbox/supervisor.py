@@ -1,4 +1,4 @@
-"""The process between a check and a learner's code: `python -m tinygrad_course.checking.sandbox.supervisor`.
+"""The process between a check and a learner's code.
 
 It makes the folder in which the code runs, starts the code in a process of its own, watches what that and everything
 it starts takes, and ends all of it: on request, when the check itself has ended in whatever way, and when the code
@@ -22,8 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tinygrad_course.checking.sandbox import confinement, runner, workspace
+from tinygrad_course.checking.sandbox import runner, workspace
+from tinygrad_course.isolation import confinement
 
+MEMORY = 800 * 2**20  # bytes, of the learner's code and all that it starts together
+FILE = 100 * 2**20  # bytes of a file that the learner's code writes
 PROCESSES = 200  # that the learner's code may have at a time
 PERIOD = 0.05  # seconds between two looks at what it takes
 
@@ -73,7 +76,7 @@ def start(copy: Path, folder: Path) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        confinement.limit()
+        confinement.limit(memory=MEMORY, file=FILE)
         temporary = folder / "tmp"
         temporary.mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
@@ -96,8 +99,8 @@ def watch(process: int, parent: int) -> NoReturn:
         found = [*descendants()]
         if len(found) > PROCESSES:
             raise Enough(f"it started more than {PROCESSES} processes and was stopped")
-        if sum(map(memory, found)) > confinement.MEMORY:
-            raise Enough(f"it took more than {confinement.MEMORY // 2**20} MB of memory and was stopped")
+        if sum(map(memory, found)) > MEMORY:
+            raise Enough(f"it took more than {MEMORY // 2**20} MB of memory and was stopped")
         time.sleep(PERIOD)
 
 
@@ -187,7 +190,3 @@ def remove(folder: Path) -> None:
     for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
         subprocess.run([*command, "--", str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

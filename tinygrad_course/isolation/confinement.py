@@ -1,6 +1,6 @@
-"""What the process of a learner's code may do: memory, size of files, where it may write, whom it may signal.
+"""What a process may do that runs or reads what strangers wrote: memory, time, files, whom it may signal.
 
-Linux keeps to all of it. Writing and signals are bounded by Landlock, which any program may ask for since Linux 5.13
+Linux keeps to all of it. Files and signals are bounded by Landlock, which any program may ask for since Linux 5.13
 (signals: 6.12) and which holds for everything that the process starts. Elsewhere only the limits hold that POSIX has.
 """
 from __future__ import annotations
@@ -12,16 +12,15 @@ import struct
 import sys
 from pathlib import Path
 
-MEMORY = 800 * 2**20  # bytes, of the learner's code and all that it starts together
 ADDRESSES = 8 * 2**30  # bytes of addresses, most of which a library reserves and never touches
-FILE = 100 * 2**20  # bytes of a file that is written
 
 _SET_PARENT_DEATH_SIGNAL, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 36, 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers on every processor
-# Rights of Landlock's first version that change something; then those of later versions, by version.
+# Rights of Landlock's first version, then those of later ones: moving files between folders, and cutting them off.
 _WRITE_FILE, _TRUNCATE = 1 << 1, 1 << 14
+_READS = 1 << 0 | 1 << 2 | 1 << 3  # to execute, to read files, to list folders
 _CHANGES = _WRITE_FILE | sum(1 << bit for bit in range(4, 13))
-_LATER = {2: 1 << 13, 3: _TRUNCATE}  # moving files between folders
+_LATER = {2: 1 << 13, 3: _TRUNCATE}
 _SIGNALS, _ABSTRACT_SOCKETS = 1 << 1, 1 << 0
 
 
@@ -48,12 +47,12 @@ def end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, 9, 0, 0, 0)
 
 
-def limit() -> None:
-    """Bound memory and the size of files that are written; no core dumps."""
+def limit(memory: int, file: int, seconds: int | None = None) -> None:
+    """Bound the bytes of memory and of files that are written, and the seconds of computing; no core dumps."""
     with contextlib.suppress(ImportError):  # Windows has none of these
         import resource
-        limits = {resource.RLIMIT_DATA: MEMORY, resource.RLIMIT_AS: ADDRESSES, resource.RLIMIT_FSIZE: FILE,
-                  resource.RLIMIT_CORE: 0}
+        limits = {resource.RLIMIT_DATA: memory, resource.RLIMIT_AS: max(ADDRESSES, memory), resource.RLIMIT_FSIZE: file,
+                  resource.RLIMIT_CORE: 0, **({} if seconds is None else {resource.RLIMIT_CPU: seconds})}
         for which, wanted in limits.items():
             _, hard = resource.getrlimit(which)
             most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -62,20 +61,34 @@ def limit() -> None:
 
 
 def write_only_below(folder: Path) -> None:
-    """From now on, nothing outside the folder can be written, and no process outside be signalled; as far as there
-    is Landlock."""
+    """From now on nothing outside the folder can be written, and no process outside be signalled."""
+    handled = _changes()
+    _restrict(handled, {str(folder): handled, os.devnull: handled & (_WRITE_FILE | _TRUNCATE)})
+
+
+def no_files() -> None:
+    """From now on no file can be opened; those that are open stay so."""
+    _restrict(_changes() | _READS, {})
+
+
+def _changes() -> int:
+    version = landlock_version()
+    return _CHANGES | sum(right for since, right in _LATER.items() if version >= since)
+
+
+def _restrict(handled: int, allowed: dict[str, int]) -> None:
+    """Forbid all that is handled but for what is allowed, path by path; as far as there is Landlock."""
     version = landlock_version()
     if not version:
         return
-    handled = _CHANGES | sum(right for since, right in _LATER.items() if version >= since)
-    # version 4 added the network, 6 signals: an older system knows only the first of these three numbers, or two
+    # Version 4 added the network, 6 signals: an older system knows only the first of these three numbers, or two.
     ruleset = struct.pack("=QQQ", handled, 0, _SIGNALS | _ABSTRACT_SOCKETS if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
     rules = _system_call(_CREATE_RULESET, ruleset, ctypes.c_size_t(size), ctypes.c_uint32(0))
     if rules < 0:
         return
     try:
-        for path, rights in ((str(folder), handled), (os.devnull, handled & (_WRITE_FILE | _TRUNCATE))):
+        for path, rights in allowed.items():
             below = os.open(path, os.O_PATH | os.O_CLOEXEC)
             _system_call(_ADD_RULE, ctypes.c_int(rules), ctypes.c_int(1), struct.pack("=Qi", rights, below),
                          ctypes.c_uint32(0))

@@ -1,6 +1,6 @@
-"""What passes between a check and the process of a learner's code: JSON, with arrays beside it. Never a pickle.
+"""What passes between processes one of which runs or reads what strangers wrote: JSON, with arrays. Never a pickle.
 
-A pickle would run what the learner's code wrote into it. Here the worst that can arrive is a wrong number: a message
+A pickle would run whatever was written into it. Here the worst that can arrive is a wrong number: a message
 is a length, the length of its JSON, the JSON, and the arrays in NumPy's own format. In the JSON an object with a
 single key says what JSON does not know:
 
@@ -28,41 +28,42 @@ class Garbled(Exception):
     """What arrived is no message: something else was written into the channel."""
 
 
-def write(stream: BinaryIO, message: Any) -> None:
+def write(stream: BinaryIO, message: Any, largest: int = LARGEST) -> None:
     """Raises OSError where nobody reads any more; ValueError for what is no plain data, or is too much."""
     arrays: dict[int, tuple[int, Any]] = {}
     text = json.dumps(_packed(message, arrays)).encode("ascii")
     packed = io.BytesIO()
     for _, array in arrays.values():
-        np.lib.format.write_array(packed, array, allow_pickle=False)
-    content = packed.getvalue()
-    if len(text) + len(content) > LARGEST or len(text) > LARGEST_TEXT:
-        raise ValueError(f"{len(text)} and {len(content)} bytes are too many")
-    stream.write(LENGTHS.pack(len(text) + len(content), len(text)) + text + content)
+        np.lib.format.write_array(packed, np.asarray(array), allow_pickle=False)
+    total = len(text) + packed.tell()
+    if total > largest or len(text) > LARGEST_TEXT:
+        raise ValueError(f"a message of {total} bytes")
+    stream.write(LENGTHS.pack(total, len(text)) + text)
+    stream.write(packed.getbuffer())
     stream.flush()
 
 
-def read(stream: BinaryIO) -> Any:
+def read(stream: BinaryIO, largest: int = LARGEST) -> Any:
     """The next message; None at the end. Raises Garbled."""
     head = stream.read(LENGTHS.size)
     if len(head) < LENGTHS.size:
         return None
     total, of_text = LENGTHS.unpack(head)
-    if total > LARGEST or of_text > min(total, LARGEST_TEXT):
+    if total > largest or of_text > min(total, LARGEST_TEXT):
         raise Garbled(f"a message of {total} bytes")
     content = stream.read(total)
     if len(content) < total:
         return None
     try:
-        return _unpacked(json.loads(content[:of_text]), _arrays(content[of_text:]))
+        return _unpacked(json.loads(content[:of_text]), _arrays(content, of_text))
     except (ValueError, LookupError, TypeError, RecursionError, MemoryError) as error:
         raise Garbled(str(error)) from None
 
 
-def _arrays(content: bytes) -> list[Any]:
+def _arrays(content: bytes, start: int) -> list[Any]:
     stream, found = io.BytesIO(content), []
-    while stream.tell() < len(content):
-        start = stream.tell()
+    while start < len(content):
+        stream.seek(start)
         version = np.lib.format.read_magic(stream)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(stream)
@@ -71,6 +72,7 @@ def _arrays(content: bytes) -> list[Any]:
             raise Garbled(f"an array of {dtype} and shape {shape}")
         stream.seek(start)
         found.append(np.lib.format.read_array(stream, allow_pickle=False))
+        start = stream.tell()
     return found
 
 
