@@ -70,8 +70,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None:
-    expected = {f"{name.replace('.', '/')}.py" for name in source_files()} | {
-        "tinygrad_course/py.typed", "tinygrad_course/visualize/report.html"}
+    expected = {f"{name.replace('.', '/')}.py" for name in source_files()} | {"tinygrad_course/py.typed"}
+    for folder in FOLDERS:  # what pages are made of
+        expected |= {(Path("tinygrad_course", path.relative_to(ROOT)) if folder == "visualize" else
+                      path.relative_to(ROOT)).as_posix() for path in (ROOT / folder).rglob("*")
+                     if path.suffix in (".html", ".css", ".js")}
     found = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
     assert {name for name in found if ".dist-info/" not in name} == expected
     assert {name.split("/")[0].split("-")[0] for name in found} == {"tinygrad_course"}

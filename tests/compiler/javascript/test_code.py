@@ -1,10 +1,10 @@
 """The JavaScript of a step: it reads like the course's own, and each function computes what NumPy's does."""
 
-import importlib.util
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import node
 import numpy as np
 import pytest
 
@@ -17,11 +17,6 @@ from tinygrad_course.compiler.javascript.step import from_program
 from tinygrad_course.compiler.nodes import ArrayNode, as_node, inputs_named
 from tinygrad_course.compiler.program import DataSlot, ParameterSlot, StepProgram, evaluated, ordered
 from tinygrad_course.models import PlanarClassifier
-
-specification = importlib.util.spec_from_file_location("node", Path(__file__).parents[2] / "node.py")
-assert specification is not None and specification.loader is not None
-node = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(node)
 
 PLANAR = """\
 // One training step of PlanarClassifier for X (2, 400), GradientDescent: forward pass, backward pass and update.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import node
 import numpy as np
 import pytest
 
@@ -24,7 +25,6 @@ def neighbour(path: Path) -> Any:
     return module
 
 
-node = neighbour(Path(__file__).parents[2] / "node.py")
 models = neighbour(Path(__file__).parents[1] / "native" / "test_module.py")
 Make = Callable[[], nn.Module]
 
