@@ -2,8 +2,10 @@
 # make test         the tests, flake8 and mypy, on the package as users get it
 # make bench        our engines and other frameworks on the same models (ARGS="..." for it; WHAT=tools or another one
 #                   for the other benchmarks, ARGS=--help says what there is)
+# make bounds       the tests with the oldest versions of all packages that setup.cfg allows
+# make sizes        how large each room of the library is
 #
-# All make an environment in .venv the first time and use it again, until the sources change.
+# The first three make an environment in .venv the first time and use it again, until the sources change.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +24,7 @@ SOURCES := Makefile setup.cfg pyproject.toml README.md LICENSE \
 EDITABLE := $(wildcard $(VENV)/lib/python*/site-packages/__editable__*tinygrad_course*)
 
 .NOTPARALLEL:
-.PHONY: reproduce test bench clean again
+.PHONY: reproduce test bench bounds sizes clean again
 
 reproduce: $(VENV)/installed-all
 	$(VENV)/bin/tgc reproduce $(ARGS)
@@ -37,6 +39,18 @@ test: $(VENV)/installed-test
 	    || failed="$$failed mypy"; \
 	echo pytest; OPENBLAS_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --dist loadfile || failed="$$failed pytest"; \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+# An environment of its own; the oldest Python is the one to try it with: make bounds PYTHON=python3.10
+bounds:
+	rm -rf $(VENV)-bounds build
+	$(PYTHON) -m venv $(VENV)-bounds
+	$(VENV)-bounds/bin/python tests/shared/bounds.py > $(VENV)-bounds/bounds.txt
+	$(VENV)-bounds/bin/python -m pip install --quiet --constraint $(VENV)-bounds/bounds.txt '.[all,test]'
+	rm -rf build
+	OPENBLAS_NUM_THREADS=1 $(VENV)-bounds/bin/pytest -n auto --dist loadfile $(ARGS)
+
+sizes:
+	@$(PYTHON) tests/shared/sizes.py
 
 bench: $(VENV)/installed-all
 	$(VENV)/bin/python tests/benchmarks $(WHAT) $(ARGS)
@@ -74,4 +88,4 @@ $(VENV)/bin/pip:
 again:
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-bounds build *.egg-info .mypy_cache .pytest_cache .hypothesis
