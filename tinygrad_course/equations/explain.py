@@ -1,6 +1,7 @@
 """The backward pass told step by step, with shapes and numbers, for someone who learns how it works."""
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.equations.text import Writer
 from tinygrad_course.equations.rules import ELEMENTWISE, build, multiply
-from tinygrad_course.graph.roles import unused
+from tinygrad_course.graph.roles import Names
 from tinygrad_course.tensor import Array, Tensor
 
 INDENT = "    "
@@ -58,9 +59,15 @@ class GradientFlow:
         self.last = places.last
         names = self.reader.names
         others = [i for i in range(len(places.steps)) if i not in names and places.op(i)]
-        names.update(zip(others, unused("T", names.values())))
+        given = Names(names.values())
+        names.update((i, given.give("T", numbered=True)) for i in others)
         self.write = Writer(self.reader.numbers.sizes)
         self.order = [i for i in reversed(range(len(places.steps))) if i in places.total and places.op(i)]
+        # by step and input: which of the input's gradients these are
+        self.handed: dict[tuple[int, int], list[int]] = {}
+        for i, parts in places.parts.items():
+            for at, (source, _) in enumerate(parts):
+                self.handed.setdefault((source, i), []).append(at)
         self.turn = {i: n for n, i in enumerate(self.order, start=1)}
 
     def name(self, i: int) -> str:
@@ -90,13 +97,13 @@ class GradientFlow:
         step = self.places.steps[i]
         lines = [f"{n}. {self.name(i)} = {self._done(i)}, of shape {step.shape}", *self.meeting(i),
                  f"{INDENT}upstream gradient: d{self.name(i)} = {numbers(self.total(i))}"]
+        assert step.op is not None
+        inputs: Counter[int] = Counter()  # the same Tensor may stand among them twice: x * x
         for k, parent in enumerate(self.places.parents[i]):
-            handed = [(at, part) for at, (source, part) in enumerate(self.places.parts.get(parent, []))
-                      if source == i]
-            if handed:
-                # the same Tensor may stand among the inputs twice: x * x
-                before = self.places.parents[i][:k].count(parent)
-                lines += self._handed_on(i, k, parent, handed[before][0])
+            handed = self.handed.get((i, parent), [])
+            if handed and step.op.vjps[k] is not None:
+                lines += self._handed_on(i, k, parent, handed[inputs[parent]])
+                inputs[parent] += 1
         return lines
 
     def _done(self, i: int) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_course.equations.expressions import ONE, ZERO, Expression, found, number, replaced, symbol
 from tinygrad_course.equations.reader import GraphReader
 from tinygrad_course.equations.rules import add, build, coefficient, multiply, scaled, spread
-from tinygrad_course.graph.roles import COSTS, unused
+from tinygrad_course.graph.roles import COSTS, Names
 
 LONG = 24  # nodes; a step whose formula is longer gets a name
 SHORT = 4  # nodes; a step that needs no name although the backward pass uses it
@@ -125,7 +125,7 @@ class GraphEquations:
         """Decide which steps get an equation, and write the others into the formulas that use them."""
         backward = Counter(leaf.content for i in self._wanted() for leaf in found(self.gradients[i], "value"))
         forward = Counter(leaf.content for x in self.values for leaf in found(x, "value"))
-        fresh = unused("T", self.names.values())
+        given = Names(self.names.values())
         named = set(self.named_gradients)
         for i, x in enumerate(self.values):
             if not self.places.op(i):
@@ -134,7 +134,7 @@ class GraphEquations:
             used_again = forward[i] > 1 or backward[i] > 0
             if i not in self.names and (i in named or x.size > LONG or used_again and (
                     x.size > SHORT or self.places.op(i) in COSTS)):
-                self.names[i] = next(fresh)
+                self.names[i] = given.give("T", numbered=True)
             self.short[i] = symbol(self.names[i], self.places.steps[i].shape) if i in self.names else x
 
     def _leaf(self, i: int) -> Expression:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.graph.record import recorded, with_backward, with_equal_constants_as_one
-from tinygrad_course.graph.roles import Reading, Role, unique
+from tinygrad_course.graph.roles import Names, Reading, Role
 from tinygrad_course.tensor import Array, Tensor, describe
 
 
@@ -62,7 +62,8 @@ class Places:
         self.names = {i: role.name for i, role in self.roles.items()}
         others = [i for i in self.leaves if i not in self.names
                   and (self.steps[i].size > 1 or self.steps[i].requires_grad)]
-        self.names.update(zip(others, unique(["C"] * len(others), self.names.values(), ["C"])))
+        given = Names(self.names.values())
+        self.names.update((i, given.give("C", numbered=True)) for i in others)
         places = [i for i in self.leaves if i in self.roles and self.roles[i].kind == "parameter"]
         if all(self.roles[i].layer is not None for i in places):  # W2 is met before W1, it is nearer to the cost
             places.sort(key=lambda i: self.roles[i].layer or 0)

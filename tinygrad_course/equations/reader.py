@@ -12,7 +12,7 @@ from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, fou
 from tinygrad_course.equations.places import Places
 from tinygrad_course.equations.rules import add, build, multiply, power, spread
 from tinygrad_course.errors import InputError
-from tinygrad_course.graph.roles import owner, unused
+from tinygrad_course.graph.roles import Names, owner
 from tinygrad_course.tensor import Array, Tensor
 
 ON_YOUR_DATA = "Derive the equations from a cost on your data: derive(model.cost(X, Y))"
@@ -107,7 +107,7 @@ class GraphReader:
         self.twin = places if twin is None else twin
         self.names = dict(places.names)
         self.constants: dict[str, Array] = {}
-        self._unused = unused("C", self.names.values())
+        self._given = Names(self.names.values())
         self.owners, self.groups = self._groups()
 
     def _groups(self) -> tuple[dict[Tensor, int], list[tuple[int, int]]]:
@@ -167,7 +167,7 @@ class GraphReader:
         return self._array(array)
 
     def _array(self, array: Array) -> Expression:
-        name = next(self._unused)
+        name = self._given.give("C", numbered=True)
         self.constants[name] = array
         return symbol(name, array.shape)
 

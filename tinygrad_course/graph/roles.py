@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -210,24 +209,22 @@ class Reading:
         single = [parameter for parameter in self.parameters
                   if parameter not in self.names and parameter.name and often[parameter.name] == 1]
         names = {parameter: self.names[parameter] for parameter in self.parameters if parameter in self.names}
-        names.update(zip(single, unique(parameter_names([parameter.name for parameter in single]), names.values())))
+        given = Names(names.values())
+        names.update(zip(single, map(given.give, parameter_names([parameter.name for parameter in single]))))
         self._number_layers({parameter: split_name(name)[1] for parameter, name in names.items()})
 
         uses = Counter(parameter for step in self.steps for parameter in {*step.weights, *step.biases})
         layer_of = {parameter: step.layer for step in self.steps if len(step.weights) == 1
                     for parameter in (*step.weights, *step.biases) if uses[parameter] == 1}
-        taken = set(names.values())
         for parameter in self.parameters:
-            name = names.get(parameter, parameter.name or "P")
-            numbered = f"{name}[{layer_of.get(parameter)}]"
-            if name in LETTERS and layer_of.get(parameter) is not None and numbered not in taken:
-                names[parameter] = numbered
+            name, layer = names.get(parameter, parameter.name or "P"), layer_of.get(parameter)
+            if name in LETTERS and layer is not None and f"{name}[{layer}]" not in given:
+                names[parameter] = given.give(f"{name}[{layer}]")
             elif parameter not in names:
-                names[parameter], = unique([name], taken, [name])
-            taken.add(names[parameter])
+                names[parameter] = given.give(name, numbered=True)
         for parameter in self.parameters:
-            symbol, layer = split_name(names[parameter])
-            self.roles[parameter] = Role(symbol, "parameter", int(layer) if layer else None)
+            symbol, number = split_name(names[parameter])
+            self.roles[parameter] = Role(symbol, "parameter", int(number) if number else None)
 
     def _number_layers(self, numbers_of: Mapping[Tensor, str]) -> None:
         numbers: list[int | None] = [next((int(number) for W in step.weights if (number := numbers_of.get(W))), None)
@@ -242,9 +239,9 @@ class Reading:
         before_parameters: set[Tensor] = set()
         linear = {step.Z for step in self.steps}
         for tensor in reversed(self.forward):
-            if any(user in before_parameters or user in linear
-                   or not self.is_parameter.isdisjoint(self.record.parents(user)) for user in self.users[tensor]):
-                before_parameters.add(tensor)
+            parents = self.record.parents(tensor)
+            if tensor in before_parameters or tensor in linear or not self.is_parameter.isdisjoint(parents):
+                before_parameters.update(parents)
         self.prediction: Tensor | None = None
         for step in self.steps:
             self.roles[step.Z] = Role("Z", "linear", step.layer)
@@ -258,11 +255,10 @@ class Reading:
 
     def _name_data(self) -> None:
         """X is what the first layer starts from, else what enters a product; Y meets y_hat, or enters the cost."""
-        data = [leaf for leaf in self.leaves if leaf not in self.is_parameter and leaf.size > 1]
-        first = [self._untransposed(A) for step in self.steps for A in step.inputs]
-        sources = [leaf for leaf in dict.fromkeys(first) if leaf in set(data)] + [
-            leaf for leaf in data if any(self.record.op(user) in PRODUCTS for user in self.users[leaf])]
-        self._name_one("X", "data", sources)
+        data = {leaf: None for leaf in self.leaves if leaf not in self.is_parameter and leaf.size > 1}  # in order
+        inputs = [self._untransposed(A) for step in self.steps for A in step.inputs]
+        self._name_one("X", "data", [leaf for leaf in inputs if leaf in data] + [
+            leaf for leaf in data if any(self.record.op(user) in PRODUCTS for user in self.users[leaf])])
         after = {self.prediction}
         for tensor in self.forward:
             if not after.isdisjoint(self.record.parents(tensor)):
@@ -283,7 +279,7 @@ class Reading:
 
     def _name_others(self) -> None:
         """What has a name of its own, and the cost."""
-        names = {role.name for role in self.roles.values()}
+        given = Names(role.name for role in self.roles.values())
         root = self.record.roots[0]
         if self.cost is None and len(self.record.roots) == 1 and root.size == 1 and root not in self.roles and (
                 self.prediction is not None or any(role.kind == "labels" for role in self.roles.values())):
@@ -291,12 +287,9 @@ class Reading:
         for tensor in self.forward:
             name = self.given.get(tensor)
             if name is not None and tensor not in self.roles and tensor is not self.cost:
-                name, = unique([name], names)
-                self.roles[tensor] = Role(name, "named")
-                names.add(name)
+                self.roles[tensor] = Role(given.give(name), "named")
         if self.cost is not None:
-            name, = unique([self.given.get(self.cost) or "J"], names)
-            self.roles[self.cost] = Role(name, "cost")
+            self.roles[self.cost] = Role(given.give(self.given.get(self.cost, "J")), "cost")
 
 
 # --------------------------------------------------------------------------------------------------------- names
@@ -328,25 +321,28 @@ def parameter_names(paths: Sequence[str | None]) -> list[str]:
         elif numbered and len(numbered[1]) < 3:
             name = f"{numbered[1]}[{int(numbered[2])}]"
         names.append(name)
-    return unique(names, numbers={name for name, path in zip(names, paths) if path is None or often[name] > 1})
+    doubtful = {name for name, path in zip(names, paths) if path is None or often[name] > 1}
+    given = Names()
+    return [given.give(name, name in doubtful) for name in names]
 
 
-def unused(letter: str, taken: Iterable[str]) -> Iterator[str]:
-    """T1, T2, ... without those that are taken."""
-    used = set(taken)
-    return (name for n in count(1) if (name := f"{letter}{n}") not in used)
+class Names:
+    """Names that are given only once: of those that are taken the next gets a number, W[1], W[2] or P1, P2."""
 
+    def __init__(self, taken: Iterable[str] = ()):
+        self._taken = set(taken)
+        self._last: dict[str, int] = {}  # the number that a name got last: whatever is below it is taken
 
-def unique(names: Iterable[str], taken: Iterable[str] = (), numbers: Iterable[str] = ()) -> list[str]:
-    """The names, those that occur before with a number; those in `numbers` all with a number: W[1], W[2] or P1, P2."""
-    used, numbered, result = set(taken), set(numbers), []
-    last: dict[str, int] = {}  # the number that a name got last: whatever is below it is taken
-    for name in names:
-        candidate, n = name, last.get(name, 0)
-        while candidate in used or n == 0 and name in numbered:
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def give(self, name: str, numbered: bool = False) -> str:
+        """numbered: whether also the first one gets a number."""
+        n = self._last.get(name, 0)
+        candidate = name
+        while candidate in self._taken or numbered and candidate == name:
             n += 1
             candidate = f"{name}[{n}]" if name in LETTERS else f"{name}{n}"
-        last[name] = n
-        used.add(candidate)
-        result.append(candidate)
-    return result
+        self._last[name] = n
+        self._taken.add(candidate)
+        return candidate
