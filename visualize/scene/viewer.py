@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,15 @@ def _open(path: str) -> bool:
     has_screen = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if not has_screen or shutil.which(opener) is None:
         return False
-    try:  # xdg-open ends at once where it finds no program; some programs that it starts keep it waiting
-        return subprocess.Popen([opener, path], start_new_session=True, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).wait(PATIENCE) == 0
-    except subprocess.TimeoutExpired:
-        return True
-    except OSError:
-        return False
+    status: list[int] = []
+
+    def run() -> None:
+        with suppress(OSError):
+            status.append(subprocess.call([opener, path], start_new_session=True, stdin=subprocess.DEVNULL,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    # It ends at once where it finds no program; some that it starts keep it waiting until they are closed.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return thread.is_alive() or status == [0]
