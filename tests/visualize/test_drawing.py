@@ -22,7 +22,7 @@ from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.visualize import Drawing, draw_graph, show_in_notebook
 from tinygrad_course.visualize.scene import raster, viewer
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Picture, Scene, Shape
-from tinygrad_course.visualize.scene.text import Run, Text
+from tinygrad_course.visualize.scene.lettering import Run, Text
 
 STARTS = {".svg": b"<svg ", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".dot": b"digraph", ".gv": b"digraph"}
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -14,7 +14,7 @@ from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modu
 from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
 from tinygrad_course.visualize.graph.names import ARITHMETIC, formula, names_of
 from tinygrad_course.graph.saved import used_by_vjps
-from tinygrad_course.visualize.scene.text import Line, Run, clean, plain_text, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, clean, plain_text, text_width
 
 TOOLTIP = 2000  # letters
 

@@ -9,7 +9,7 @@ from typing import Any
 from tinygrad_course.visualize.layout.graphviz import arranged
 from tinygrad_course.visualize.layout.layered import LayoutGraph, HEADING, Point
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, is_within
-from tinygrad_course.visualize.scene.text import Line, Run, Text, line_width, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, line_width, text_width
 
 EDGE = 14.0       # between the picture and its edge
 PANEL_GAP = 70.0  # between the forward and the backward pass

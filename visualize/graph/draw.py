@@ -9,7 +9,7 @@ from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, as_tensor, describe
 from tinygrad_course.visualize.graph.building import Builder, GraphOptions
 from tinygrad_course.visualize.graph.diagram import to_scene
-from tinygrad_course.visualize.graph.dot import to_digraph
+from tinygrad_course.visualize.graph.diagram_dot import to_digraph
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.graph.modules import inferred, trial
 from tinygrad_course.graph.record import Call, Record, recorded, with_backward

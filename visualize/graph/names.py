@@ -10,7 +10,7 @@ from tinygrad_course.graph.record import Record
 from tinygrad_course.graph.roles import LETTERS, roles_of
 from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph.values import number
-from tinygrad_course.visualize.scene.text import Line, Run, clean, line_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, clean, line_width
 
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "power", "negative", "square", "matmul", "dot", "transpose"}
 BINDING = {"add": 1, "subtract": 1, "negative": 2, "multiply": 2, "divide": 2, "matmul": 3, "dot": 5, "power": 4,

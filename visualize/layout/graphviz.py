@@ -19,7 +19,7 @@ from typing import Any
 import graphviz
 
 from tinygrad_course.visualize.layout.layered import LayoutGraph, Placement, Point, place
-from tinygrad_course.visualize.scene.text import clean
+from tinygrad_course.visualize.scene.lettering import clean
 
 SECONDS = 10.0   # that dot may take
 MOST_BOXES = 400  # for which dot is asked: it was measured at 7 s for 1000, and does not end in minutes for 4000

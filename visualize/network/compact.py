@@ -12,7 +12,7 @@ from tinygrad_course.visualize.network.parts import (
     label_items, layer_identifier, radius_for, shown, unit_identifier, unit_run, value_text,
 )
 from tinygrad_course.visualize.scene.shapes import Curve, Item, Scene, Shape
-from tinygrad_course.visualize.scene.text import Line, Run, Text, counted, line_width, plain_text, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, counted, line_width, plain_text, text_width
 
 BIG = 18.0        # y_hat
 PAD = 12.0        # between units and the rectangle around them

@@ -14,7 +14,7 @@ from tinygrad_course.visualize.network.parts import (
     unit_identifier, unit_run, value_text,
 )
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Scene, Shape
-from tinygrad_course.visualize.scene.text import Run, Text, counted, line_width, plain_text, text_width
+from tinygrad_course.visualize.scene.lettering import Run, Text, counted, line_width, plain_text, text_width
 
 OUTPUT = 18.0        # size of y_hat, in a circle that is larger than those of the other units
 MOST_EDGES = 20_000  # more make a file that nothing can show

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_course.errors import InputError
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.network.compact import blocks, simplified
-from tinygrad_course.visualize.network.dot import to_digraph
+from tinygrad_course.visualize.network.sheet_dot import to_digraph
 from tinygrad_course.visualize.network.layers import Network, read_network
 from tinygrad_course.visualize.network.parts import Sheet, NetworkOptions
 from tinygrad_course.visualize.network.comprehensive import comprehensive

@@ -11,7 +11,7 @@ from typing import Any
 
 from tinygrad_course.visualize.network.layers import Layer, Network
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Scene, Shape
-from tinygrad_course.visualize.scene.text import Line, Run, Text, counted, line_width, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, counted, line_width, text_width
 
 MARGIN = 16.0
 SMALL = 10.0        # sizes of text: parameters on edges

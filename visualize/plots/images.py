@@ -15,7 +15,7 @@ from tinygrad_course.nn import Module
 from tinygrad_course.visualize.plots.style import (
     BLUE, MUTED, VERMILION, draws, listed, new_plot, predicted_classes, probabilities, shortened, whole_number, words,
 )
-from tinygrad_course.visualize.scene.text import counted
+from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

@@ -14,7 +14,7 @@ from tinygrad_course.training.fit import check_data, fit
 from tinygrad_course.visualize.plots.style import (
     CLASS_COLOURS, CLASS_MARKS, INK, draws, legend, listed, new_plot, predicted_classes, probabilities, whole_number,
 )
-from tinygrad_course.visualize.scene.text import counted
+from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.tensor import plain
-from tinygrad_course.visualize.scene.text import clean, text_width
+from tinygrad_course.visualize.scene.lettering import clean, text_width
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

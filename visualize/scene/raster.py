@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_course.errors import InputError
 from tinygrad_course.visualize.scene.palette import LIGHT, colour
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, corners
-from tinygrad_course.visualize.scene.text import Text, clean, placed_letters
+from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
 from tinygrad_course.visualize.scene.svg import arrow_head
 
 if TYPE_CHECKING:

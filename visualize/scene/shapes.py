@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_course.visualize.scene.text import Text
+from tinygrad_course.visualize.scene.lettering import Text
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_course.visualize.scene.palette import LIGHT, colour
 from tinygrad_course.visualize.scene.shapes import Curve, Item, Picture, Scene, Shape, corners
-from tinygrad_course.visualize.scene.text import Text, clean, placed_letters
+from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 

@@ -20,7 +20,7 @@ from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.network.draw import draw_network
 from tinygrad_course.visualize.scene.palette import LIGHT
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Shape
-from tinygrad_course.visualize.scene.text import Text, fitted, line_width, text_width
+from tinygrad_course.visualize.scene.lettering import Text, fitted, line_width, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 

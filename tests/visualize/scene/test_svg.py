@@ -10,7 +10,7 @@ import pytest
 
 from tinygrad_course.visualize.scene.palette import DARK, LIGHT, colour
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Picture, Scene, Shape, corners, is_within
-from tinygrad_course.visualize.scene.text import Run, Text, fitted, line_width, placed_letters, text_width
+from tinygrad_course.visualize.scene.lettering import Run, Text, fitted, line_width, placed_letters, text_width
 from tinygrad_course.visualize.scene.svg import png, to_svg
 
 SVG = "{http://www.w3.org/2000/svg}"

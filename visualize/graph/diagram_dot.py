@@ -6,7 +6,7 @@ import graphviz
 from tinygrad_course.visualize.graph.diagram import Box, Diagram, STYLES
 from tinygrad_course.visualize.layout.graphviz import LOOK, dot_label
 from tinygrad_course.visualize.scene.palette import LIGHT, colour
-from tinygrad_course.visualize.scene.text import plain_text
+from tinygrad_course.visualize.scene.lettering import plain_text
 
 
 def to_digraph(diagram: Diagram) -> graphviz.Digraph:
