@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from graphviz import Digraph
 
-from tinygrad_course.visualize.layout import graphviz as dot, ordering
+from tinygrad_course.visualize.layout import graphviz as dot, layered, ordering
 from tinygrad_course.visualize.layout.graphviz import arranged, dot_label
 from tinygrad_course.visualize.layout.layered import LayoutGraph, Placement, Point, place
 from tinygrad_course.visualize.layout.ordering import _crossings, order_layers
@@ -130,6 +130,36 @@ def test_a_leaf_stands_right_above_what_uses_it() -> None:
     sizes = [(30.0, 20.0)] * 7
     placement = place(LayoutGraph(sizes, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 4), (6, 4)]))
     assert placement.centres[5][1] == placement.centres[6][1] == placement.centres[3][1]
+
+
+def test_a_leaf_beside_a_high_group_stands_close_to_what_uses_it() -> None:
+    """Not in the middle of the group's height, from where its arrow would be long; what is reached stays there."""
+    sizes = [(40.0, 20.0)] * 7  # 0 to 2 in the group, one below the other; 3 and the group lead to 4
+    placement = place(LayoutGraph(sizes, [(0, 1), (1, 2), (2, 4), (3, 4), (5, 6), (6, 4), (5, 0)],
+                                  [0, 0, 0, None, None, None, None], [None]))
+    _, top, _, bottom = placement.frames[0]
+    assert placement.centres[3][1] + 10 == pytest.approx(bottom)
+    assert placement.centres[6][1] == pytest.approx((top + bottom) / 2)
+
+
+def test_layers_are_further_apart_where_arrows_go_far_to_the_side() -> None:
+    def gap(leaves: int) -> float:
+        placement = place(LayoutGraph([(60.0, 20.0)] * (leaves + 1), [(0, i) for i in range(1, leaves + 1)]))
+        return placement.centres[1][1] - placement.centres[0][1] - 20.0
+    assert gap(1) == layered.LAYER_GAP
+    assert gap(1) < gap(5) < gap(9) < gap(40) == gap(60) == layered.LAYER_GAP + 40.0
+    grouped = place(LayoutGraph([(60.0, 20.0)] * 2, [(0, 1)], [None, 0], [None]))
+    assert grouped.centres[1][1] - 10.0 - grouped.frames[0][1] == (
+        layered.HEADING + layered.MARGIN / 2 + layered.LAYER_GAP / 2), "half a gap below a border"
+
+
+def test_a_straight_arrow_is_one_piece() -> None:
+    """Past a high box in its layer, and out of a group: what is one line must not be drawn as several."""
+    high = place(LayoutGraph([(40.0, 20.0), (40.0, 20.0), (40.0, 200.0), (40.0, 20.0)], [(0, 1), (1, 3), (0, 2)]))
+    out = place(LayoutGraph([(40.0, 20.0)] * 2, [(0, 1)], [0, None], [None]))
+    for placement, number in ((high, 1), (out, 0)):
+        [start, *_, end] = placement.routes[number]
+        assert start[0] == pytest.approx(end[0]) and len(placement.routes[number]) == 4
 
 
 def test_a_cycle_of_groups_is_drawn_all_the_same() -> None:

@@ -147,6 +147,27 @@ def check_units(found: Found) -> None:
         assert not overlap(a, b), (words(a), words(b))
 
 
+def test_no_edge_is_steep() -> None:
+    for sizes in ([10, 10], [10, 1, 10, 2], [4, 4, 3, 1]):
+        found = look(draw_network(sizes))
+        slopes = [abs(y1 - y0) / (x1 - x0) for curve in found.curves for (x0, y0), (x1, y1) in [curve.points]]
+        assert max(slopes) < 2.6
+        assert len(sizes) > 2 or max(slopes) > 2.2, "wider than it need be"
+
+
+def test_the_thickest_edges_are_drawn_last() -> None:
+    """Above the others of their layer; edges that are no number below all, as they say nothing of size."""
+    model = PlanarClassifier(n_h=4)
+    state = model.state_dict()
+    state["W1"] = np.array([[9.0, -8.0], [0.0, 1.0], [np.inf, 2.0], [-7.0, np.nan]])
+    model.load_state_dict(state)
+    found = look(draw_network(model, weights=True))
+    edges = [name for name in found.groups if re.fullmatch(r"x_\d-a1_\d", name)]
+    widths = [found.of(name, Curve).width for name in edges if found.of(name, Curve).colour != "error"]
+    assert len(widths) == 6 and widths == sorted(widths) and len(set(widths)) == 6
+    assert sorted(found.of(name, Curve).colour for name in edges[:3]) == ["error", "error", "line"]
+
+
 # --- plain dot -------------------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's program dot is not installed")
