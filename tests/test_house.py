@@ -14,7 +14,7 @@ from places import ROOT
 from sizes import FOLDERS
 
 # The framework itself, from the bottom to the top: a file imports only from those before it, and from no room.
-CORE = "errors broadcasting ops mode tensor protocols autodiff gradcheck costs nn optim".split()
+CORE = "errors broadcasting ops mode tensor protocols autodiff gradcheck costs nn optim arguments".split()
 # What stands on it: each room or file with the others that it may import, and what those may.
 ROOMS = {
     "files": "",
@@ -26,8 +26,8 @@ ROOMS = {
     "compiler": "files graph",
     "training": "files compiler",
     "equations": "graph",
-    "checking": "isolation training equations",
-    "compare": "training checking",
+    "checking": "isolation equations",
+    "compare": "checking",
     "course": "data models training",
     "visualize": "summary compare course",
     "cli": "visualize",
@@ -252,6 +252,9 @@ FILES_THAT_SHARE_A_NAME = {
 CLASSES_THAT_SHARE_A_NAME = {
     "Run": "a training, a learner's training, and words written in one go",
     "Reading": "of a graph, and of a learner's file",
+    "Edge": "of a graph's diagram, and of a network's picture",
+    "Node": "of a graph's diagram, and of a network's picture",
+    "Options": "of a graph's diagram, and of a network's picture",
     "LinearStep": "in the table of shapes, and in a graph",
     "Access": "to an array, in JavaScript and in machine code",
     "Text": "of JavaScript, and in a picture",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course import ops
+from tinygrad_course.arguments import checked_data
 from tinygrad_course.autodiff import gradients, topological_order
 from tinygrad_course.checking import check_backward
 from tinygrad_course.costs import binary_cross_entropy
@@ -16,7 +17,6 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import directional_derivative
 from tinygrad_course.graph.roles import named_steps
 from tinygrad_course.tensor import Tensor, plain
-from tinygrad_course.training.fit import check_data
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
@@ -134,7 +134,7 @@ def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example
     if not hasattr(model, "closed_form"):
         raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
     parameters = dict(model.named_parameters())
-    X, Y = check_data(X, Y, binary=False, dtype=next(iter(parameters.values())).dtype)
+    X, Y = checked_data(X, Y, binary=False, dtype=next(iter(parameters.values())).dtype)
     cost = model.cost(X, Y)  # before the formulas by hand: its errors say what does not fit
     scale = X.shape[-1] if convention == "per_example" else 1
     has_steps = "steps" in signature(model.closed_form).parameters

@@ -47,14 +47,12 @@ def problem(axis: str, size: int) -> tuple[Any, Any, Any]:
 def measure(axis: str, size: int, engine: str) -> dict[str, float]:
     """One point, in this process: seconds per step and to compile; bytes of arrays at the peak."""
     from tinygrad_course import fit
-    from tinygrad_course.compiler.step import NativeStep, Step
-    from tinygrad_course.optim import GradientDescent
+    from tinygrad_course.compiler import compile_step
     model, X, Y = problem(axis, size)
     found: dict[str, float] = {}
     if engine != "eager":
         start = time.perf_counter()
-        step = {"numpy": Step, "native": NativeStep}[engine](model, model.cost, GradientDescent(0.01), X, Y)
-        step.load()
+        step = compile_step(model, X, Y, learning_rate=0.01, engine=engine)
         found["compile"] = time.perf_counter() - start
         operations = len(step.program.nodes)
         run, found["operations"] = step.run, float(operations)

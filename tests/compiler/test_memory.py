@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tinygrad_course import ops, optim
+from tinygrad_course.arguments import Task
 from tinygrad_course.compiler.nodes import ArrayNode, as_node, inputs_named
 from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
 from tinygrad_course.compiler.numpy_code import NumPyWriter
 from tinygrad_course.compiler.program import DataSlot, StepProgram, ordered, value_of
 from tinygrad_course.compiler.rewrites import without_dead_code
-from tinygrad_course.compiler.step import Step
+from tinygrad_course.compiler.step import Step, traced_step
 from tinygrad_course.models import DeepNetwork, PlanarClassifier, TwoLayerNetwork
 
 W, V = inputs_named("W", (3, 4), np.float64), inputs_named("V", (3, 4), np.float64)
@@ -241,7 +242,7 @@ def test_plans_of_the_models_of_the_course(rule: optim.Optimizer) -> None:
     """Less than half of what the values of a step take in memory of their own."""
     random = np.random.RandomState(0)
     for model in (PlanarClassifier(4), TwoLayerNetwork(4, 7, 1), DeepNetwork([4, 5, 3, 1])):
-        step = Step(model, model.cost, rule, random.randn(4, 50), np.ones((1, 50)))
+        step = Step(traced_step(Task(model, model.cost, rule, random.randn(4, 50), np.ones((1, 50)))))
         memory = planned(step.program)
         check_plan(step.program, memory)
         computed = sum(node.nbytes for node in step.program.nodes if node in memory.kept)
@@ -252,7 +253,7 @@ def test_steps_allocate_nothing() -> None:
     """However many there are: arrays of 800 kB are there from the start."""
     random = np.random.RandomState(0)
     model = DeepNetwork([20, 10, 10, 1])
-    step = Step(model, model.cost, optim.Adam(0.01), random.randn(20, 10_000), np.ones((1, 10_000)))
+    step = Step(traced_step(Task(model, model.cost, optim.Adam(0.01), random.randn(20, 10_000), np.ones((1, 10_000)))))
     step.load()
     peaks = []
     for n in (2, 2, 20):

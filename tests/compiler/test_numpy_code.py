@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tinygrad_course import InputError, Tensor, data, fit, nn, optim
+from tinygrad_course.arguments import Task
 from tinygrad_course.compiler import compile_step
 from tinygrad_course.compiler.nodes import as_node, inputs_named
 from tinygrad_course.compiler.numpy_code import NumPyWriter
 from tinygrad_course.compiler.program import DataSlot, StepProgram, evaluated, ordered
-from tinygrad_course.compiler.step import Step
+from tinygrad_course.compiler.step import Step, traced_step
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 
 RANDOM = np.random.RandomState(0)
@@ -126,7 +127,7 @@ def trainer(text: str) -> Any:
 
 
 def step_of(model: nn.Module, optimizer: optim.Optimizer, X: Any = X, Y: Any = Y, **more: Any) -> Step:
-    return Step(model, model.cost, optimizer, X, Y, **more)  # type: ignore[arg-type]
+    return Step(traced_step(Task(model, model.cost, optimizer, X, Y, **more)))
 
 
 def written(cost: Any, sizes: dict[str, float] = {}, **updates: Any) -> Any:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from tinygrad_course import Tensor, fit, nn, optim
+from tinygrad_course.arguments import Task
 from tinygrad_course.autodiff import backward
 from tinygrad_course.compiler.span import in_the_span_of_the_data
 from tinygrad_course.compiler.program import ParameterSlot
-from tinygrad_course.compiler.step import Step
+from tinygrad_course.compiler.step import Step, traced_step
 from tinygrad_course.compiler.tracing import trace
 from tinygrad_course.models import DeepNetwork, LogisticRegression, TwoLayerNetwork
 from tinygrad_course.tensor import as_tensor
@@ -112,7 +113,7 @@ def compare(make: Make, optimizer: Callable[[], optim.Optimizer], X: Any, Y: Any
         eagerly(model, rule, X, Y, before)
     (model, rule), (other, other_rule) = pairs
     costs = eagerly(model, rule, X, Y, steps)
-    step = Step(other, other.cost, other_rule, X, Y, iterations=iterations)
+    step = Step(traced_step(Task(other, other.cost, other_rule, X, Y), iterations))
     step.load()
     first = step.run(steps // 2)
     step.store()
@@ -130,7 +131,7 @@ def compare(make: Make, optimizer: Callable[[], optim.Optimizer], X: Any, Y: Any
 
 def check_small(step: Step) -> None:
     """Nothing that a step changes or computes is as large as the weights, and they are not read."""
-    size = max(parameter.size for parameter in step.parameters)
+    size = max(parameter.size for parameter in step.traced.tensors)
     assert all(x.size < size for x in step.program.updates)
     assert all(node.size < size for node in step.program.nodes)
     assert max(x.size for x in step.program.slots) >= size  # the weights as they were at the start
@@ -168,7 +169,7 @@ def test_coefficients_that_never_change_are_no_part_of_the_step() -> None:
     changing = {}
     for name in OPTIMISERS:
         model = TwoLayerNetwork(N_X, 3, 1)
-        step = Step(model, model.cost, OPTIMISERS[name](), X, Y)
+        step = Step(traced_step(Task(model, model.cost, OPTIMISERS[name](), X, Y)))
         changing[name] = [x.name for x in step.program.updates if str(x.name).startswith("c_")]
     assert changing["gradient descent"] == changing["momentum"] == []
     assert changing["gradient descent, decay"] == ["c_W1_W1_0"]
@@ -180,8 +181,8 @@ def test_what_is_computed_once() -> None:
     """W_0 X and K = X^T X, before the loop; the step has products with K instead of X."""
     make, data, _ = MODELS["two layers"]
     model = make()
-    step = Step(model, model.cost, optim.GradientDescent(0.1), data, Y)
-    assert sorted(str(node.name) for node in step.once) == ["K", "W1_0_X"]
+    step = Step(traced_step(Task(model, model.cost, optim.GradientDescent(0.1), data, Y)))
+    assert sorted(str(node.name) for node in step.traced.hoisted) == ["K", "W1_0_X"]
     assert "np.dot(D_W1, K, " in step.source
     assert "def train(Y, b1, W2, b2, D_W1, K, W1_0_X, costs):" in step.source
 
@@ -215,7 +216,7 @@ def test_where_it_does_not_apply(name: str) -> None:
     step = compare(make, optimizer, data)
     assert "W" not in step.spans and "W1" not in step.spans
     assert any(isinstance(slot, ParameterSlot) and x in step.program.updates
-               and x.size == step.parameters[slot.parameter].size
+               and x.size == step.traced.tensors[slot.parameter].size
                and x.ndim == 2 and N_X in x.shape for x, slot in step.program.slots.items())
 
 
@@ -238,7 +239,7 @@ def test_mini_batches() -> None:
     models = [TwoLayerNetwork(N_X, 3, 1) for _ in range(2)]
     histories = [fit(model, X, Y, iterations=30, batch_size=3, learning_rate=0.3, engine=engine)
                  for model, engine in zip(models, ("eager", "numpy"))]
-    assert "span" not in histories[1].engine and histories[0].costs == histories[1].costs
+    assert "span" not in histories[1].why and histories[0].costs == histories[1].costs
     assert all(np.array_equal(p.data, q.data) for p, q in zip(*(model.parameters() for model in models)))
     program = trace(models[0], models[0].cost, optim.GradientDescent(0.1), X, Y, batches=True)
     assert in_the_span_of_the_data(program) is program
@@ -248,7 +249,7 @@ def test_fit_says_so_and_stays_on_course() -> None:
     models = [TwoLayerNetwork(N_X, 3, 1) for _ in range(2)]
     eager, fast = (fit(model, X, Y, iterations=500, learning_rate=0.5, engine=engine)
                    for model, engine in zip(models, ("eager", "numpy")))
-    assert "W1 in the span of the data" in fast.engine
+    assert "W1 in the span of the data" in fast.why
     np.testing.assert_allclose(list(fast.costs.values()), list(eager.costs.values()), rtol=1e-10)
 
 
@@ -256,7 +257,7 @@ def test_loading_again_after_training() -> None:
     """A Step that goes on from what it has stored itself, with momentum that is no longer zero."""
     models, rules = [TwoLayerNetwork(N_X, 3, 1) for _ in range(2)], [optim.Momentum(0.3) for _ in range(2)]
     eagerly(models[0], rules[0], X, Y, 20)
-    step = Step(models[1], models[1].cost, rules[1], X, Y)
+    step = Step(traced_step(Task(models[1], models[1].cost, rules[1], X, Y)))
     for _ in range(2):
         step.load()
         step.run(10)

@@ -160,7 +160,7 @@ def test_planar_needs_no_images(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert sorted(os.listdir(tmp_path / "new/folder")) == ["index.html", "planar.h5", "results.json"]
     (result,) = json.loads((tmp_path / "new/folder/results.json").read_text())["models"]  # once, though named twice
-    assert list(result) == ["model", "course_data", "learning_rate", "iterations", "seconds", "engine", "costs",
+    assert list(result) == ["model", "course_data", "learning_rate", "iterations", "seconds", "engine", "why", "costs",
                             "course_costs", "correct", "accuracy", "gradient_difference", "mismatches"]
 
 

@@ -62,7 +62,7 @@ def test_the_history(capsys: pytest.CaptureFixture[str]) -> None:
     history = fit(PlanarClassifier(), X, Y, iterations=7, learning_rate=0.5, print_cost=3)
     assert list(history.costs) == [0, 3, 6] and all(type(cost) is float for cost in history.costs.values())
     assert (history.iterations, history.learning_rate, history.stopped) == (7, 0.5, None)
-    assert 0 < history.seconds < 60 and history.engine
+    assert 0 < history.seconds < 60 and history.engine == "eager" and "7 iterations" in history.why
     assert capsys.readouterr().out.count("\n") == 3
     every = fit(PlanarClassifier(), X, Y, iterations=7, optimizer=optim.GradientDescent(0.5))
     assert list(every.costs) == list(range(7)) and {i: every.costs[i] for i in (0, 3, 6)} == history.costs

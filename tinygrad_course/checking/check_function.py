@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.arguments import checked_data
 from tinygrad_course.checking.course import formulas
 from tinygrad_course.checking.check_file import order_of
 from tinygrad_course.checking.course.functions import (
@@ -26,7 +27,6 @@ from tinygrad_course.checking.sandbox.plain import said_by
 from tinygrad_course.checking.course.samples import network
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module, ReLU, Sequential, Sigmoid, Tanh
-from tinygrad_course.training.fit import check_data
 
 SIGNATURES = {
     "propagate": ("w", "b", "X", "Y"),
@@ -54,7 +54,7 @@ def check_backward(backward: Callable[..., Any], model: Module, X: Any, Y: Any) 
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1]:
         raise InputError(f"check_backward: X is {X.shape} and Y is {Y.shape}: examples are columns, so both need two "
                          "axes and the same number of columns")
-    X, Y = check_data(X, Y, binary=False, dtype=X.dtype)
+    X, Y = checked_data(X, Y, binary=False, dtype=X.dtype)
     parameters = {name: np.array(value) for name, value in model.named_parameters()}
     for name, value in parameters.items():
         if not np.isfinite(value).all():

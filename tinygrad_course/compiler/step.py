@@ -2,22 +2,23 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from tinygrad_course.arguments import Task
 from tinygrad_course.compiler import rewrites
-from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.memory import is_elementwise
-from tinygrad_course.compiler.numpy_code import NumPyWriter
+from tinygrad_course.compiler.nodes import ArrayNode
+from tinygrad_course.compiler.numpy_code import NumPySource, NumPyWriter
 from tinygrad_course.compiler.program import (
     DataSlot, HoistedSlot, ParameterSlot, Slot, StartSlot, StateSlot, StepProgram, evaluated, with_cost)
 from tinygrad_course.compiler.span import in_the_span_of_the_data
 from tinygrad_course.compiler.tracing import trace
-from tinygrad_course.nn import Module
-from tinygrad_course.optim import Optimizer
+from tinygrad_course.tensor import Array, Tensor
 
 PASSES = (rewrites.constants_folded, rewrites.simplified, rewrites.shared, rewrites.transposes_absorbed)
 
@@ -36,11 +37,10 @@ def optimised(program: StepProgram, iterations: int | None = None, zeros: Sequen
     return rewrites.cost_kept(program)
 
 
-def _columns_like(array: Any, m: int) -> Any:
+def _columns_like(array: Array, m: int) -> Array:
     """Memory for m columns, in the order in which the columns of `array` lie."""
-    if array.ndim == 2 and abs(array.strides[0]) < abs(array.strides[1]):
-        return np.empty((m, array.shape[0]), array.dtype).T
-    return np.empty((*array.shape[:-1], m), array.dtype)
+    turned = array.ndim == 2 and abs(array.strides[0]) < abs(array.strides[1])
+    return np.empty((*array.shape[:-1], m), array.dtype, order="F" if turned else "C")
 
 
 @contextmanager
@@ -56,53 +56,75 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-class Step:
-    """One training step of a model as a program of its own.
+@dataclass
+class TracedStep:
+    """One training step of a model as a program, bound to no memory yet.
 
-    X, Y: the data.  batch_size: how many of its columns make one step; by default all.
-    iterations: how many steps there will be, if known.
-
-    `run` makes steps on arrays of this object; `load` takes them from the model and the optimiser, `store` gives them
-    back. `source` is the step as NumPy code. Raises Untraceable where the model cannot be compiled.
+    parameters: those of the model, by name.  batch: the X and Y that the program reads, the data themselves or memory
+    for a mini-batch.  iterations: how many steps there will be, if known.
+    as_traced: the whole step.  program: the same made short; hoisted: what its inputs of a `HoistedSlot` stand for.
     """
 
-    engine = "numpy"
+    task: Task
+    parameters: dict[str, Tensor]
+    batch: dict[str, Array]
+    iterations: int | None
+    as_traced: StepProgram
+    program: StepProgram = field(init=False)
+    hoisted: list[ArrayNode] = field(init=False)
+    zeros: list[ArrayNode] = field(init=False)  # states of which the program takes it that they are zero at the start
 
-    @collector_paused()
-    def __init__(self, model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
-                 batch_size: int | None = None, iterations: int | None = None):
-        self.model, self.optimizer = model, optimizer
-        named = dict(model.named_parameters())
-        self.names, self.parameters = list(named), list(named.values())
-        self.data = {"X": X, "Y": Y}
-        self.batch = self.data if batch_size is None else {
-            name: _columns_like(array, batch_size) for name, array in self.data.items()}
-        self.traced = trace(model, cost_of, optimizer, self.batch["X"], self.batch["Y"], batch_size is not None)
-        self.iterations = iterations
-        self._optimise()
-
-    def _optimise(self) -> None:
-        slots = self.traced.slots
-        self.zeros = [x for x, slot in slots.items() if isinstance(slot, StateSlot)
+    def __post_init__(self) -> None:
+        self.tensors = list(self.parameters.values())
+        self.zeros = [x for x, slot in self.as_traced.slots.items() if isinstance(slot, StateSlot)
                       and not np.any(self.initial(x, slot))]
-        self.once, self.program = rewrites.split(self.whole())
-        self.values: dict[ArrayNode, Any] = {}
-        self._written: Any = None
+        self.hoisted, self.program = rewrites.split(self.whole())
 
     def whole(self) -> StepProgram:
         """The program in which what no step changes is not yet computed before the first."""
-        return optimised(self.traced, self.iterations, self.zeros)
+        return optimised(self.as_traced, self.iterations, self.zeros)
 
     def title(self) -> str:
-        return (f"One training step of {type(self.model).__name__} for X {self.batch['X'].shape}, "
-                f"{type(self.optimizer).__name__}: forward pass, backward pass and update.")
+        task = self.task
+        return (f"One training step of {type(task.model).__name__} for X {self.batch['X'].shape}, "
+                f"{type(task.optimizer).__name__}: forward pass, backward pass and update.")
 
-    @classmethod
-    def of(cls, step: Step) -> Step:
-        """A traced step for another engine."""
-        new = cls.__new__(cls)
-        new.__dict__.update(step.__dict__)
-        return new
+    @collector_paused()
+    def for_now(self) -> TracedStep:
+        """This step, or one that begins from the values as they are by now.
+
+        Weights in the span of the data that have moved on from W_0 have a state that is in no program made before.
+        """
+        if self.spans and any(np.any(self.initial(x, self.as_traced.slots[x])) for x in self.zeros):
+            return replace(self)
+        return self
+
+    def initial(self, node: ArrayNode, slot: Slot) -> Array:
+        """What an input starts with, in memory of its own but for the data."""
+        if isinstance(slot, DataSlot):
+            return self.batch[slot.name]
+        if isinstance(slot, StartSlot):
+            return np.full(node.shape, slot.number, node.dtype)
+        assert not isinstance(slot, HoistedSlot)
+        parameter = self.tensors[slot.parameter]
+        if isinstance(slot, ParameterSlot):
+            return np.array(parameter._data)
+        return np.array(self.task.optimizer.state_of(parameter, parameter._data)[slot.part])
+
+    def values(self) -> dict[ArrayNode, Array]:
+        """What all inputs start with."""
+        slots = self.program.slots
+        values = {x: self.initial(x, slot) for x, slot in slots.items() if not isinstance(slot, HoistedSlot)}
+        hoisted = evaluated(self.hoisted, values) if self.hoisted else []
+        return values | {x: np.array(hoisted[slot.index]) for x, slot in slots.items()
+                         if isinstance(slot, HoistedSlot)}
+
+    @property
+    def spans(self) -> list[str]:
+        """The parameters that are kept as c W_0 + D X^T."""
+        names = list(self.parameters)
+        return [names[slot.stands_for.parameter] for slot in self.program.slots.values()
+                if isinstance(slot, StartSlot) and isinstance(slot.stands_for, ParameterSlot)]
 
     def seconds_saved(self) -> float:
         """About how much sooner machine code makes one step than NumPy: the calls, and the passes over memory.
@@ -120,34 +142,49 @@ class Step:
         """About how long it takes to make machine code: to load LLVM, and then for each operation."""
         return 0.06 + 0.6e-3 * len(self.program.nodes)
 
+
+@collector_paused()
+def traced_step(task: Task, iterations: int | None = None) -> TracedStep:
+    """One training step of a model. Raises Untraceable where it cannot be compiled."""
+    batch = {name: array if task.batch_size is None else _columns_like(array, task.batch_size)
+             for name, array in (("X", task.X), ("Y", task.Y))}
+    program = trace(task.model, task.cost_of, task.optimizer, batch["X"], batch["Y"], task.batch_size is not None)
+    return TracedStep(task, dict(task.model.named_parameters()), batch, iterations, program)
+
+
+class Step:
+    """A traced step on arrays of its own, as NumPy code.
+
+    `run` makes steps; `load` takes the values from the model and the optimiser, `store` gives them back. `source` is
+    the step as NumPy code.
+    """
+
+    engine = "numpy"
+
+    def __init__(self, traced: TracedStep):
+        self.traced = traced
+        self._forget()
+
+    def _forget(self) -> None:
+        self.values: dict[ArrayNode, Array] = {}
+        self._written: NumPySource | None = None
+
     @property
-    def spans(self) -> list[str]:
-        """The parameters that are kept as c W_0 + D X^T."""
-        return [self.names[slot.stands_for.parameter] for slot in self.program.slots.values()
-                if isinstance(slot, StartSlot) and isinstance(slot.stands_for, ParameterSlot)]
+    def program(self) -> StepProgram: return self.traced.program
+
+    @property
+    def spans(self) -> list[str]: return self.traced.spans
 
     # ------------------------------------------------------------------------------- what the step works on
 
-    def initial(self, node: ArrayNode, slot: Slot) -> Any:
-        """What an input starts with, in memory of its own but for the data."""
-        if isinstance(slot, DataSlot):
-            return self.batch[slot.name]
-        if isinstance(slot, StartSlot):
-            return np.full(node.shape, slot.number, node.dtype)
-        assert not isinstance(slot, HoistedSlot)
-        parameter = self.parameters[slot.parameter]
-        state = self.optimizer.state_of(parameter, parameter._data) if isinstance(slot, StateSlot) else ()
-        return np.array(state[slot.part] if isinstance(slot, StateSlot) else parameter._data)
-
     @collector_paused()
     def load(self) -> None:
-        """Begin from what the model and the optimiser hold now."""
-        if self.spans and any(np.any(self.initial(x, self.traced.slots[x])) for x in self.zeros):
-            self._optimise()  # the weights have moved on from W_0, in a direction that is not in this program
-        slots = self.program.slots
-        values = {x: self.initial(x, slot) for x, slot in slots.items() if not isinstance(slot, HoistedSlot)}
-        hoisted = evaluated(self.once, values) if self.once else []
-        values |= {x: np.array(hoisted[slot.index]) for x, slot in slots.items() if isinstance(slot, HoistedSlot)}
+        """Begin from what the model and the optimiser hold now. Raises Untraceable for what this engine has not."""
+        now = self.traced.for_now()
+        if now is not self.traced:
+            self.traced = now
+            self._forget()
+        values = now.values()
         if not self.values:
             self.values = values
             self.bind()
@@ -163,19 +200,20 @@ class Step:
         for slot, value in found.items():
             if not final or not isinstance(value, np.ndarray):
                 found[slot] = np.array(value)
-        states: dict[int, dict[int, Any]] = {}
+        states: dict[int, dict[int, Array | float]] = {}
         for slot, node in results.items():
             if isinstance(slot, StateSlot):
                 states.setdefault(slot.parameter, {})[slot.part] = found[slot].item() if node.weak else found[slot]
-        for i, parameter in enumerate(self.parameters):
+        optimizer = self.traced.task.optimizer
+        for i, parameter in enumerate(self.traced.tensors):
             parameter.hold(found[ParameterSlot(i)])
             if i in states:
-                self.optimizer.states[parameter] = tuple(states[i][part] for part in sorted(states[i]))
+                optimizer.states[parameter] = tuple(states[i][part] for part in sorted(states[i]))
 
-    def snapshot(self) -> list[Any]:
+    def snapshot(self) -> list[Array]:
         return [self.values[x].copy() for x in self.program.updates]
 
-    def restore(self, snapshot: list[Any]) -> None:
+    def restore(self, snapshot: list[Array]) -> None:
         for x, value in zip(self.program.updates, snapshot):
             self.values[x][...] = value
 
@@ -186,14 +224,14 @@ class Step:
         own: int = sum(value.nbytes for x, value in self.values.items() if not isinstance(slots[x], DataSlot))
         return own + self.working_memory()
 
-    def working_memory(self) -> int: return int(self.written().memory.nbytes)
+    def working_memory(self) -> int: return self.written().memory.nbytes
 
     # ------------------------------------------------------------------------------------------- as NumPy code
 
     @property
     def source(self) -> str:
         """The step as NumPy code; `train` in it makes as many steps as there are `costs` to fill."""
-        return self.written().text  # type: ignore[no-any-return]
+        return self.written().text
 
     @property
     def javascript(self) -> str:
@@ -204,17 +242,15 @@ class Step:
         from tinygrad_course.compiler.javascript import javascript_of
         return javascript_of(self)
 
-    def written(self) -> Any:
+    def written(self) -> NumPySource:
         if self._written is None:
-            sizes: dict[str, Any] = {"m": int(self.batch["X"].shape[-1])}
-            sizes["learning_rate"] = self.optimizer.learning_rate
+            task = self.traced.task
+            sizes = {"m": int(self.traced.batch["X"].shape[-1]), "learning_rate": task.optimizer.learning_rate}
             layouts = {name: "rows" if array.flags.c_contiguous else "columns" if array.flags.f_contiguous else ""
-                       for name, array in self.data.items()}
-            self._written = NumPyWriter(self.program, list(self._hoisted()), sizes, layouts).source(self.title())
+                       for name, array in (("X", task.X), ("Y", task.Y))}
+            hoisted = [x for x, slot in self.program.slots.items() if isinstance(slot, HoistedSlot)]
+            self._written = NumPyWriter(self.program, hoisted, sizes, layouts).source(self.traced.title())
         return self._written
-
-    def _hoisted(self) -> list[ArrayNode]:
-        return [x for x, slot in self.program.slots.items() if isinstance(slot, HoistedSlot)]
 
     def bind(self) -> None:
         """Make ready to run on `values`."""
@@ -224,20 +260,21 @@ class Step:
         self._train = module["train"]
         self._arguments = {name: self.values[x] for name, x in written.arguments.items()} | written.constants
 
-    def run(self, n: int, order: Any = None) -> Any:
+    def run(self, n: int, order: Array | None = None) -> Array:
         """n steps; the cost before each, an array (n,).
 
         order: for mini-batches the columns of the data that make each of them, (n, batch size).
         """
         costs = np.empty(n)
-        data = {} if order is None else {"data_X": self.data["X"], "data_Y": self.data["Y"], "order": order}
+        task = self.traced.task
+        data = {} if order is None else {"data_X": task.X, "data_Y": task.Y, "order": order}
         with np.errstate(all="ignore"):
             self._train(**self._arguments, **data, costs=costs)
         return costs
 
 
 class NativeStep(Step):
-    """A step as machine code. Raises InputError where llvmlite is not installed."""
+    """A traced step as machine code. Raises InputError where llvmlite is not installed."""
 
     engine = "native"
 
@@ -249,12 +286,14 @@ class NativeStep(Step):
             program = rewrite(program)
         program = with_cost(program, program.cost.reshape(()).astype(np.float64))
         arrays = {x: self.values[x] for x in program.slots if x in self.values}
-        data = {x: self.data[slot.name] for x, slot in program.slots.items()
+        task = self.traced.task
+        data = {x: {"X": task.X, "Y": task.Y}[slot.name] for x, slot in program.slots.items()
                 if isinstance(slot, DataSlot) and program.batches}
         self.code = Native(program, arrays, data)
         self.code.bind(self.values)
 
-    def run(self, n: int, order: Any = None) -> Any:
-        return self.code.run(n, order)
+    def run(self, n: int, order: Array | None = None) -> Array:
+        costs: Array = self.code.run(n, order)
+        return costs
 
     def working_memory(self) -> int: return self.code.nbytes

@@ -1,7 +1,6 @@
 """One training step, run once with nodes in place of arrays: forward pass, backward pass, the optimiser's update."""
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,13 +10,12 @@ import numpy as np
 from tinygrad_course.autodiff import gradients, topological_order
 from tinygrad_course.compiler.nodes import NamedNumber, ArrayNode, Untraceable, as_node, inputs_named
 from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StateSlot, StepProgram, ordered
-from tinygrad_course.nn import Module
-from tinygrad_course.optim import Optimizer
+from tinygrad_course.compiler.side_effects import random_numbers_noticed, side_effects_noticed
 from tinygrad_course.graph.roles import named_steps
 from tinygrad_course.mode import mode, observed
+from tinygrad_course.nn import Module
+from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Tensor, unrecorded
-
-Shape = tuple[int, ...]
 
 
 def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimizer, X: Any, Y: Any,
@@ -42,8 +40,8 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
 
     if getattr(optimizer.step, "__func__", None) is not Optimizer.step:
         raise Untraceable(f"{type(optimizer).__name__} has a step of its own")
-    with _side_effects_noticed(model, "computing the cost changes attributes of the model"), \
-            _random_numbers_noticed(), _in_place_of(parameters, inputs):
+    with side_effects_noticed(model, "computing the cost changes attributes of the model"), \
+            random_numbers_noticed(), _in_place_of(parameters, inputs):
         J, again = (cost_of(*(unrecorded(node, name) for name, node in data.items())) for _ in range(2))
     if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, ArrayNode):
         raise Untraceable("the cost is no single number that depends on the parameters")
@@ -54,8 +52,8 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     with _in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
         total = gradients(J, np.full(J.shape, 1, J.dtype), parameters)
     rule = f"{type(optimizer).__name__}.update"
-    with _named_learning_rate(optimizer), _random_numbers_noticed(), \
-            _side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"):
+    with _named_learning_rate(optimizer), random_numbers_noticed(), \
+            side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"):
         updates: dict[ArrayNode, ArrayNode] = {}
         results: dict[Slot, ArrayNode] = {}
         for i, (parameter, w) in enumerate(zip(parameters, inputs)):
@@ -143,105 +141,6 @@ def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[ArrayNode]) -> It
     finally:
         for parameter, (data, user) in zip(parameters, saved):
             parameter._data, parameter._user = data, user
-
-
-@contextmanager
-def _random_numbers_noticed() -> Iterator[None]:
-    before = np.random.get_state(legacy=False)
-    try:
-        yield
-    finally:
-        same = pickle.dumps(before) == pickle.dumps(np.random.get_state(legacy=False))
-        if not same:
-            np.random.set_state(before)
-    if not same:
-        raise Untraceable("it draws random numbers")
-
-
-@contextmanager
-def _side_effects_noticed(holder: Any, what: str) -> Iterator[None]:
-    """A step that keeps something on the model or the optimiser must run every time. What it kept is taken back."""
-    before = attributes(holder)
-    try:
-        yield
-    finally:
-        changed = changes(before, attributes(holder))
-        if changed:
-            _restore(holder, before)
-    if changed:
-        raise Untraceable(f"{what}: {', '.join(sorted({str(name) for _, name in changed}))}")
-
-
-Attributes = dict[tuple[int, Any], Any]
-
-
-def attributes(value: Any, seen: dict[int, Any] | None = None) -> Attributes:
-    """What a model or an optimiser holds, by object and name, but for the values of its parameters.
-
-    Modules, lists and dicts are searched. Of arrays and random generators, which change in place, what is in them.
-    """
-    seen = {} if seen is None else seen
-    found: Attributes = {}
-    if id(value) in seen:
-        return found
-    seen[id(value)] = value
-    if isinstance(value, Tensor):
-        found[id(value), "requires_grad"] = value.requires_grad
-        if not value.requires_grad:
-            found[id(value), "data"] = value._data
-            found |= attributes(value._data, seen)
-    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        found[id(value), "values"] = value.tobytes()
-    elif isinstance(value, (np.random.RandomState, np.random.Generator)):
-        found[id(value), "state"] = pickle.dumps(_state_of(value))
-    for name, child in _items(value):
-        found[id(_holder(value)), name] = child
-        found |= attributes(child, seen)
-    return found
-
-
-def changes(before: Attributes, after: Attributes) -> list[tuple[int, Any]]:
-    """The keys of what is not the same object any more, or not the same in it."""
-    return [key for key in {**before, **after} if before.get(key, key) is not after.get(key, key)
-            and not (isinstance(before.get(key), bytes) and before.get(key) == after.get(key))]
-
-
-def _restore(value: Any, before: Attributes, seen: dict[int, Any] | None = None) -> None:
-    seen = {} if seen is None else seen
-    if id(value) in seen:
-        return
-    seen[id(value)] = value
-    holder = _holder(value)
-    if isinstance(value, np.ndarray) and (id(value), "values") in before and value.flags.writeable:
-        value[...] = np.frombuffer(before[id(value), "values"], value.dtype).reshape(value.shape)
-    elif isinstance(value, (np.random.RandomState, np.random.Generator)) and (id(value), "state") in before:
-        state = pickle.loads(before[id(value), "state"])
-        if isinstance(value, np.random.RandomState):
-            value.set_state(state)
-        else:
-            value.bit_generator.state = state
-    elif isinstance(holder, dict):
-        for name in [name for name in holder if (id(holder), name) not in before]:
-            del holder[name]
-        holder.update({name: old for (owner, name), old in before.items() if owner == id(holder)})
-    elif isinstance(holder, list):
-        holder[:] = [old for (owner, _), old in before.items() if owner == id(holder)]
-    for _, child in _items(value):
-        _restore(child, before, seen)
-
-
-def _state_of(random: Any) -> Any:
-    return random.get_state(legacy=False) if isinstance(random, np.random.RandomState) else random.bit_generator.state
-
-
-def _holder(value: Any) -> Any:
-    return vars(value) if isinstance(value, Module) else value
-
-
-def _items(value: Any) -> list[tuple[Any, Any]]:
-    holder = _holder(value)
-    return list(holder.items() if isinstance(holder, dict) else
-                enumerate(holder) if isinstance(holder, (list, tuple)) else ())
 
 
 def _description(output: ArrayNode) -> list[tuple[Any, ...]]:

@@ -119,9 +119,8 @@ def conclusion(result: Result) -> list[str]:
     lines.append(f"autodiff against closed-form gradients: largest relative difference "
                  f"{result.gradient_difference:.1e}")
     history = result.history
-    engine = history.engine.partition(":")[0]
     lines.append(f"{history.iterations} iterations in {history.seconds:.1f} s, "
-                 f"{history.seconds / max(history.iterations, 1) * 1e3:.3f} ms each, engine {engine}")
+                 f"{history.seconds / max(history.iterations, 1) * 1e3:.3f} ms each, engine {history.engine}")
     return lines + [f"DIFFERS: {text}" for text in result.mismatches()]
 
 
@@ -149,6 +148,7 @@ def as_dict(result: Result) -> dict[str, Any]:
     return {
         "model": exercise.name, "course_data": result.comparable, "learning_rate": exercise.learning_rate,
         "iterations": history.iterations, "seconds": history.seconds, "engine": history.engine,
+        "why": history.why,
         "costs": {str(i): cost for i, cost in history.costs.items()},
         "course_costs": {str(i): cost for i, cost in exercise.costs.items()} if result.comparable else None,
         "correct": result.correct, "accuracy": result.scores,

@@ -3,20 +3,19 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 import numpy as np
 
 from tinygrad_course.autodiff import backward
+from tinygrad_course.compiler import STEPS, NativeStep, Step, TracedStep, Untraceable, traced_step
 from tinygrad_course.compiler.native import machine
-from tinygrad_course.compiler.nodes import Untraceable
-from tinygrad_course.compiler.step import NativeStep, Step
-from tinygrad_course.compiler.tracing import attributes, changes
+from tinygrad_course.compiler.side_effects import attributes, changes
 from tinygrad_course.errors import InputError
-from tinygrad_course.training.run import Run, TrainingDiverged, named, put_back, train_eagerly
+from tinygrad_course.tensor import Array
+from tinygrad_course.training.run import TrainingRun, Values, named, train_eagerly
 
-STEPS = {"numpy": Step, "native": NativeStep}
 FEW = 20  # iterations for which compiling does not pay
 SECONDS = 0.05  # how long the steps may run without a look at Ctrl-C and the progress bar
 _said: set[str] = set()
@@ -26,38 +25,34 @@ class EagerWarning(UserWarning):
     """A model cannot be compiled, and why: it trains eagerly."""
 
 
-def train(run: Run, engine: str) -> None:
+def train(run: TrainingRun, engine: str) -> None:
     """Train with the engine "numpy" or "native", or with what is best: "auto".
 
     Raises InputError where an engine was asked for by name and cannot run.
     """
-    training = None
-    try:
-        if engine == "auto":
-            _check_worthwhile(run)
-        training = Training(run, engine)
-        training.run_all()
-    except NotWorthwhile as reason:
-        run.history.engine = f"eager: {reason}"
+    loop, history, model = None, run.history, type(run.task.model).__name__
+    history.engine, history.why = "eager", _why_not_worthwhile(run) if engine == "auto" else ""
+    if history.why:
         return train_eagerly(run)
+    try:
+        loop = CompiledLoop(run, compiled_steps(run, engine))
+        loop.run_all()
     except Untraceable as reason:  # from the start, or since a callback changed something
         if engine != "auto":
-            raise InputError(f"the engine {engine!r} cannot train this {type(run.model).__name__}: {reason}. Use "
-                             "engine=\"auto\" or engine=\"eager\"") from None
-        run.history.engine = f"eager: {reason}"
-        _say_once(f"{type(run.model).__name__} is not compiled but trained eagerly: {reason}")
-        return train_eagerly(run, None if training is None or training.last is None else training.last.snapshot)
+            raise InputError(f"the engine {engine!r} cannot train this {model}: {reason}. Use engine=\"auto\" or "
+                             "engine=\"eager\"") from None
+        history.engine, history.why = "eager", str(reason)
+        _say_once(f"{model} is not compiled but trained eagerly: {reason}")
+        train_eagerly(run, loop.updated_eagerly if loop is not None else None)
 
 
-class NotWorthwhile(Exception):
-    """Compiling would take longer than what it saves."""
-
-
-def _check_worthwhile(run: Run) -> None:
+def _why_not_worthwhile(run: TrainingRun) -> str:
+    """Where compiling would take longer than what it saves: why."""
     if run.iterations < FEW:
-        raise NotWorthwhile(f"compiling does not pay for {run.iterations} iterations")
+        return f"compiling does not pay for {run.iterations} iterations"
     if run.callback is not None and run.record_every < 10:
-        raise NotWorthwhile("the callback sees the gradients of nearly every iteration")
+        return "the callback sees the gradients of nearly every iteration"
+    return ""
 
 
 def _say_once(text: str) -> None:
@@ -66,99 +61,114 @@ def _say_once(text: str) -> None:
         warnings.warn(text, EagerWarning, stacklevel=4)  # where `fit` was called
 
 
-@dataclass
-class Chunk:
-    """Steps that were made without a look at anything: from which values, which step, which batches.
+# ------------------------------------------------------------------------------------------ the steps of a run
 
-    step: None where the optimiser itself made one step; the snapshot is that of the parameters then.
+
+class CompiledSteps:
+    """The steps of a run, one for each size of a batch; `current` is the one that has the values as they are now.
+
+    why: for what reason it is this engine.  traced: steps that have been traced already, by the size of the batch.
+    Raises Untraceable.
     """
 
-    start: int
-    snapshot: list[Any]
-    step: Step | None
-    order: Any
-
-
-@dataclass
-class Training:
-    """One run on compiled steps: one for each size of a batch."""
-
-    run: Run
-    engine: str
-    steps: dict[int, Step] = field(default_factory=dict)
-    untouched: dict[int, Step] = field(default_factory=dict)
-    current: Step | None = None
-    last: Chunk | None = None
-    before: Chunk | None = None
-
-    def __post_init__(self) -> None:
-        self.why = ""
-        if self.engine == "auto":
-            self.engine, self.why = self._chosen()
-        try:
-            self.make_steps()
-        except Untraceable as reason:
-            if self.engine != "native" or self.why == "":
-                raise
-            self.engine, self.why = "numpy", str(reason)
-            self.make_steps()
-        self.run.history.engine = self.description()
-
-    def _chosen(self) -> tuple[str, str]:
-        """native where the time that it saves is more than that to make it; the same for the same training always."""
-        if not machine.is_there():
-            return "numpy", machine.MISSING
-        step = self.traced(self.run.batches.size, Step)
-        saved, taken = self.run.iterations * step.seconds_saved(), step.seconds_to_compile()
-        if saved < taken:
-            return "numpy", f"machine code would take {taken:.2f} s to make and save {saved:.2f} s"
-        return "native", f"machine code saves about {saved:.1f} s"
-
-    def traced(self, size: int, kind: type[Step]) -> Step:
-        """The step for batches of a size, traced but not yet bound to memory. Raises Untraceable."""
-        run = self.run
-        if size not in self.untouched:
-            self.untouched[size] = Step(run.model, run.cost_of, run.optimizer, run.X, run.Y,
-                                        None if run.batches.whole else size, run.iterations)
-        return kind.of(self.untouched[size])
-
-    def make_steps(self) -> None:
-        """Steps for all sizes of batches that there will be. Raises Untraceable."""
-        self.steps.clear()
-        self.untouched = {} if self.current is not None else self.untouched
-        self.current = None
-        batches = self.run.batches
+    def __init__(self, run: TrainingRun, kind: type[Step], why: str, traced: dict[int, TracedStep] | None = None):
+        self.run, self.kind, self.why = run, kind, why
+        traced = traced or {}
+        batches = run.batches
         rest = batches.m % batches.size  # the last batch of an epoch
-        if rest and self.run.iterations > batches.m // batches.size:
-            self.step_for(rest)
-        self.step_for(batches.size)
+        sizes = [rest] * bool(rest and run.iterations > batches.m // batches.size) + [batches.size]
+        self.steps: dict[int, Step] = {}
+        for size in sizes:  # all at once, as it may turn out that there is none for one of them
+            self.current = self.steps[size] = kind(traced.get(size) or traced_for(run, size))
+            self.current.load()
 
-    def step_for(self, size: int) -> Step:
-        """The step for batches of a size, with the state as it is now. Raises Untraceable."""
-        step = self.steps.get(size)
-        if step is not None and step is self.current:
-            return step
-        if self.current is not None:
+    def of_size(self, size: int) -> Step:
+        """The step for batches of a size, with the values as they are now."""
+        step = self.steps[size]
+        if step is not self.current:
             self.current.store()
-        if step is None:
-            step = self.traced(size, STEPS[self.engine])
-        step.load()
-        self.steps[size] = self.current = step
+            step.load()
+            self.current = step
         return step
 
     def description(self) -> str:
-        step = self.steps[self.run.batches.size]
+        """What they are, and why."""
+        usual = self.run.batches.size
+        step = self.steps[usual]
         parts = [f"{len(step.program.nodes)} operations in a step"]
         if step.spans:
             parts.append(f"{', '.join(step.spans)} in the span of the data")
         if self.why:
             parts.append(self.why)
-        more = [str(size) for size in self.steps if size != self.run.batches.size]
+        more = [str(size) for size in self.steps if size != usual]
         if more:
             parts.append(f"traced again for batches of {', '.join(more)}")
-        return f"{self.engine}: {'; '.join(parts)}"
+        return "; ".join(parts)
 
-    # ------------------------------------------------------------------------------------------------ steps
+
+def traced_for(run: TrainingRun, size: int) -> TracedStep:
+    """The traced step for batches of a size. Raises Untraceable."""
+    return traced_step(replace(run.task, batch_size=None if run.batches.whole else size), run.iterations)
+
+
+def compiled_steps(run: TrainingRun, engine: str) -> CompiledSteps:
+    """With "auto" native where the time that it saves is more than that to make it.
+
+    This is the same for the same training always. Raises Untraceable.
+    """
+    if engine != "auto":
+        return CompiledSteps(run, STEPS[engine], "")
+    if not machine.is_there():
+        return CompiledSteps(run, Step, machine.MISSING)
+    size = run.batches.size
+    step = traced_for(run, size)
+    saved, taken = run.iterations * step.seconds_saved(), step.seconds_to_compile()
+    if saved < taken:
+        return CompiledSteps(run, Step, f"machine code would take {taken:.2f} s to make and save {saved:.2f} s",
+                             {size: step})
+    try:
+        return CompiledSteps(run, NativeStep, f"machine code saves about {saved:.1f} s", {size: step})
+    except Untraceable as reason:  # there may still be NumPy code
+        return CompiledSteps(run, Step, str(reason), {size: step})
+
+
+# ------------------------------------------------------------------------------------------------- the loop
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Steps made without a look at anything: from which iteration and values, by which step, on which batches."""
+
+    start: int
+    snapshot: list[Array]
+    step: Step
+    order: Array | None
+
+    def go_back_to(self, iteration: int) -> None:
+        """Give the model the values from before this iteration: the steps until there are made again."""
+        self.step.restore(self.snapshot)
+        n = iteration - self.start
+        if n > 0:
+            self.step.run(n, None if self.order is None else self.order[:n])
+        self.step.store(final=True)
+
+
+class CompiledLoop:
+    """One run on compiled steps.
+
+    chunks: the last two.  updated_eagerly: the values before the last update, where that was the optimiser's own, after
+    a callback that changed something; there are no chunks from before it.
+    """
+
+    def __init__(self, run: TrainingRun, steps: CompiledSteps):
+        self.run = run
+        self.chunks: list[Chunk] = []
+        self.updated_eagerly: Values | None = None
+        self._begin_with(steps)
+
+    def _begin_with(self, steps: CompiledSteps) -> None:
+        self.steps = steps
+        self.run.history.engine, self.run.history.why = steps.kind.engine, steps.description()
 
     def run_all(self) -> None:
         run, history, n, i = self.run, self.run.history, 1, 0
@@ -168,27 +178,29 @@ class Training:
                 i += 1
                 continue
             begin = time.perf_counter()
+            wanted = min(n, self.until(i) - i)
             try:
-                done = self.chunk(i, min(n, self.until(i) - i))
-            except TrainingDiverged:
-                raise
+                costs = self.advance(i, wanted)
+                good = len(costs) if np.isfinite(costs).all() else int(np.isfinite(costs).argmin())
+                self.note(i, costs[:good])
             except BaseException:  # a second Ctrl-C, or an output that is closed
                 self.go_back_to(i)
                 raise
-            i += done
+            if good < len(costs):
+                self.diverged(i + good, costs[good])
+            i += good
             history.iterations = i
             seconds = time.perf_counter() - begin
-            if done == n and seconds < SECONDS:
+            if good == n and seconds < SECONDS:
                 n = min(2 * n, max(n, int(n * SECONDS / max(seconds, 1e-6)))) or 1
             elif seconds > 2 * SECONDS:
                 n = max(1, int(n * SECONDS / seconds))
         if run.interrupted:
-            run.interrupt()
-        assert self.current is not None
-        self.current.store(final=True)
+            run.note_interruption()
+        self.steps.current.store(final=True)
         for parameter in run.parameters:
             parameter.grad = None
-        if history.iterations and not run.finite_parameters():
+        if history.iterations and not run.has_finite_parameters():
             history.iterations -= 1
             self.go_back_to(history.iterations)
             run.diverged(f"the parameters became infinite in iteration {history.iterations}")
@@ -200,77 +212,63 @@ class Training:
             return run.iterations
         return min(run.iterations, -(-i // run.record_every) * run.record_every)
 
-    def chunk(self, i: int, n: int) -> int:
-        """Up to n steps from iteration i; how many there were."""
-        run, order = self.run, None
-        if not run.batches.whole:
-            order = np.ascontiguousarray(run.batches.alike(i, n), dtype=np.int64)
+    def advance(self, i: int, n: int) -> Array:
+        """Up to n steps from iteration i; the cost before each of them, up to the first that is not finite."""
+        batches, order = self.run.batches, None
+        step = self.steps.current
+        if not batches.whole:
+            order = np.ascontiguousarray(batches.alike(i, n), dtype=np.int64)
             n = len(order)
-            self.step_for(order.shape[1])
-        assert self.current is not None
-        self.before, self.last = self.last, Chunk(i, self.current.snapshot(), self.current, order)
-        costs = self.current.run(n, order)
-        finite = np.isfinite(costs)
-        if not finite.all():
-            bad = int(np.argmin(finite))
-            self.note(i, costs[:bad])
-            self.run.history.iterations = max(i + bad - 1, 0)
-            self.go_back_to(self.run.history.iterations)
-            run.diverged(f"the cost became {costs[bad]} in iteration {i + bad}")
-        self.note(i, costs)
-        run.report(i + n, float(costs[-1]))
-        return n
+            step = self.steps.of_size(order.shape[1])
+        self.chunks = [*self.chunks[-1:], Chunk(i, step.snapshot(), step, order)]
+        return step.run(n, order)
 
-    def note(self, start: int, costs: Any) -> None:
-        """Record and print."""
-        every = self.run.record_every
-        for i in range(-(-start // every) * every, start + len(costs), every):
-            self.run.history.costs[i] = float(costs[i - start])
-        if self.run.print_cost is not None:
-            every = self.run.print_cost
-            for i in range(-(-start // every) * every, start + len(costs), every):
-                self.run.print(i, float(costs[i - start]))
+    def note(self, start: int, costs: Array) -> None:
+        """Record, print and report the costs of the iterations from `start`."""
+        run, end = self.run, start + len(costs)
+
+        def multiples(every: int) -> range:
+            return range(-(-start // every) * every, end, every)
+        for i in multiples(run.record_every):
+            run.history.costs[i] = float(costs[i - start])
+        for i in multiples(run.print_cost) if run.print_cost is not None else ():
+            run.print(i, float(costs[i - start]))
+        if len(costs):
+            run.report(end, float(costs[-1]))
+
+    def diverged(self, i: int, cost: float) -> NoReturn:
+        """The cost of iteration i is not finite."""
+        self.run.history.iterations = max(i - 1, 0)
+        self.go_back_to(self.run.history.iterations)
+        self.run.diverged(f"the cost became {cost} in iteration {i}")
 
     def go_back_to(self, iteration: int) -> None:
-        """The parameters as they were before this iteration: from a snapshot, the steps since are made again."""
-        chunk = self.last
-        if chunk is not None and iteration < chunk.start:
-            chunk = self.before
-        if chunk is None:
-            return
-        step = chunk.step
-        if step is None:
-            return put_back(self.run.parameters, chunk.snapshot)
-        step.restore(chunk.snapshot)
-        n = iteration - chunk.start
-        if n > 0:
-            step.run(n, None if chunk.order is None else chunk.order[:n])
-        step.store(final=True)
-
-    # -------------------------------------------------------------------------------------------- callbacks
+        """The values from before this iteration, one of the last few."""
+        for chunk in reversed(self.chunks):
+            if chunk.start <= iteration:
+                return chunk.go_back_to(iteration)
+        if self.updated_eagerly is not None:
+            self.updated_eagerly.put_back()
 
     def with_callback(self, i: int) -> None:
         """An iteration whose gradients somebody wants to see, and may change: it is computed eagerly.
 
         Where the callback changed nothing, the compiled step makes the update.
         """
-        run = self.run
-        assert self.current is not None and run.callback is not None
-        self.current.store()
+        run, task = self.run, self.run.task
+        self.steps.current.store()
         parameters = run.parameters
         for parameter in parameters:
             parameter.grad = None
-        J = run.cost_of(*named(*run.data(i)))
+        J = task.cost_of(*named(*run.data(i)))
         cost = J.item()
         if not np.isfinite(cost):
-            run.history.iterations = max(i - 1, 0)
-            self.go_back_to(run.history.iterations)
-            run.diverged(f"the cost became {cost} in iteration {i}")
+            self.diverged(i, cost)
         backward(J)
         run.history.costs[i] = cost
         arrays = [parameter._data for parameter in parameters]
         gradients = [None if parameter.grad is None else parameter.grad.copy() for parameter in parameters]
-        held = [run.model, vars(run.optimizer)]
+        held = [task.model, vars(task.optimizer)]
         before = attributes(held)
         for array in arrays:
             array.setflags(write=False)  # what writes to `data` gets a copy, so that a change is seen
@@ -279,25 +277,17 @@ class Training:
         same = all(_same(parameter._data, array) and _same(parameter.grad, g)
                    for parameter, array, g in zip(parameters, arrays, gradients))
         if same and not changes(before, attributes(held)):
-            self.chunk_quietly(i)
+            [again] = self.advance(i, 1)
+            if not np.isfinite(again):
+                self.diverged(i, again)
             run.history.iterations = i + 1
         else:
-            self.before, self.last = None, Chunk(i, [parameter._data for parameter in parameters], None, None)
-            run.optimizer.step(parameters)
+            self.chunks, self.updated_eagerly = [], Values.now(run)
+            task.optimizer.step(run.parameters)
             run.history.iterations = i + 1
-            self.make_steps()
+            self._begin_with(CompiledSteps(run, self.steps.kind, self.steps.why))
         run.report(i + 1, cost)
 
-    def chunk_quietly(self, i: int) -> None:
-        """The update of an iteration whose cost has been noted."""
-        noted = self.run.history.costs[i]
-        printing, self.run.print_cost = self.run.print_cost, None
-        try:
-            self.chunk(i, 1)
-        finally:
-            self.run.print_cost = printing
-        self.run.history.costs[i] = noted
 
-
-def _same(array: Any, other: Any) -> bool:
+def _same(array: Array | None, other: Array | None) -> bool:
     return array is other or array is not None and other is not None and np.array_equal(array, other, equal_nan=True)

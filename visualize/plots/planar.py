@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_course import data
+from tinygrad_course.arguments import checked_data
 from tinygrad_course.data.images import PLANAR_SEEDS
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
-from tinygrad_course.training.fit import check_data, fit
-from tinygrad_course.visualize.plots.style import (
-    CLASS_COLOURS, CLASS_MARKS, INK, draws, legend, listed, new_plot, predicted_classes, probabilities, whole_number,
+from tinygrad_course.training.fit import fit
+from tinygrad_course.visualize.scene.style import (
+    CLASS_COLOURS, CLASS_MARKS, INK, counted, draws, legend, listed, new_plot, predicted_classes, probabilities,
+    whole_number,
 )
-from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot
@@ -115,12 +116,12 @@ def plot_hidden_sizes(X: Any, Y: Any, sizes: Sequence[int] = (1, 2, 3, 4, 5, 20,
 
 def _checked_points(model: Any, X: Any, Y: Any) -> tuple[Any, Any, int]:
     """X (2, m), labels (m,) as whole numbers, and the number of classes."""
-    points, _ = check_data(X, X, binary=False, dtype=_dtype_of(model))
+    points, _ = checked_data(X, X, binary=False, dtype=_dtype_of(model))
     if points.ndim != 2 or points.shape[0] != 2:
         turned = " Examples are columns here; did you mean X.T?" if points.shape[-1] == 2 else ""
         raise InputError(f"X is {points.shape}; a decision boundary needs points in the plane, (2, m): two numbers "
                          f"for each example.{turned}")
-    points, Y = check_data(points, Y, binary=False, dtype=points.dtype)
+    points, Y = checked_data(points, Y, binary=False, dtype=points.dtype)
     if np.abs(points).max() > 1e30:
         raise InputError(f"X holds {np.abs(points).max():g}, too large to draw; scale it first")
     try:

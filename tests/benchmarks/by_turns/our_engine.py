@@ -29,8 +29,8 @@ class Trainer:
         history = fit(self.model, problem.X, problem.Y, iterations=iterations, optimizer=self.optimizer(),
                       batch_size=problem.batch_size, seed=problem.seed, engine=self.engine, progress=False,
                       record_every=max(1, min(problem.record_every, iterations - 1)))
-        self.how = history.engine  # "native: ...", with what that engine did after the colon
-        if self.how.partition(":")[0] != self.engine:
+        self.how = f"{history.engine}: {history.why}"
+        if history.engine != self.engine:
             raise InputError(f"fit(engine={self.engine!r}) used the engine {self.how!r}")
         return history.costs[max(history.costs)]
 

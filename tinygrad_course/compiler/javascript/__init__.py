@@ -19,6 +19,7 @@ __all__ = ["javascript_of"]
 def javascript_of(step: Any) -> str:
     """A compiled step as JavaScript, with all that it needs. Raises InputError for what has no counterpart."""
     try:
-        return f"{helpers()}\n{from_program(step.whole(), step.title(), 'training').text}"
+        return f"{helpers()}\n{from_program(step.traced.whole(), step.traced.title(), 'training').text}"
     except Untraceable as reason:
-        raise InputError(f"this {type(step.model).__name__} cannot be written as JavaScript: {reason}") from None
+        name = type(step.traced.task.model).__name__
+        raise InputError(f"this {name} cannot be written as JavaScript: {reason}") from None

@@ -54,7 +54,7 @@ class Emitter:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.allocated: list[str] = []
-        self.arguments: list[ArrayNode] = []
+        self.arguments: dict[ArrayNode, int] = {}  # with their numbers
         self.functions: set[tuple[str, int]] = set()
         self.declarations: set[str] = set()
         self.count = self.labels = 0
@@ -65,7 +65,7 @@ class Emitter:
             f"  %a{i} = getelementptr ptr, ptr %arguments, i64 {i}", f"  %p{i} = load ptr, ptr %a{i}, align 8")]
         text = ["define internal void @NAME(ptr %arguments) nounwind {", "entry:", *pointers, *self.allocated,
                 *self.lines, "  ret void", "}"]
-        return Code("\n".join(text), self.arguments, self.functions, self.declarations)
+        return Code("\n".join(text), list(self.arguments), self.functions, self.declarations)
 
     # ------------------------------------------------------------------------------------ values and loops
 
@@ -124,12 +124,14 @@ class Emitter:
 
     # ---------------------------------------------------------------------------------------------- vectors
 
-    def splat(self, scalar: str, kind: str) -> str:
-        one = self.new(f"insertelement <{self.width} x {kind}> poison, {kind} {scalar}, i64 0")
-        if self.width == 1:
+    def splat(self, scalar: str, kind: str, width: int | None = None) -> str:
+        """A vector with the same number everywhere; width: another than that of this function."""
+        width = width or self.width
+        one = self.new(f"insertelement <{width} x {kind}> poison, {kind} {scalar}, i64 0")
+        if width == 1:
             return one
-        return self.new(f"shufflevector <{self.width} x {kind}> {one}, <{self.width} x {kind}> poison, "
-                        f"<{self.width} x i32> zeroinitializer")
+        return self.new(f"shufflevector <{width} x {kind}> {one}, <{width} x {kind}> poison, "
+                        f"<{width} x i32> zeroinitializer")
 
     def constant(self, value: float, kind: str) -> str:
         return "<" + ", ".join([f"{kind} {literal(value, kind)}"] * self.width) + ">"
@@ -142,32 +144,29 @@ class Emitter:
         return self.new(f"select <{self.width} x i1> <{mask}>, <{self.width} x {kind}> {vector}, "
                         f"<{self.width} x {kind}> {self.constant(otherwise, kind)}")
 
-    def halves(self, vector: str, kind: str) -> tuple[str, str]:
-        """The lower and the upper half of a vector."""
-        half = self.width // 2
+    def halves(self, vector: str, kind: str, width: int) -> tuple[str, str]:
+        """The lower and the upper half of a vector of this width."""
+        half = width // 2
         low, high = (self.new(
-            f"shufflevector <{self.width} x {kind}> {vector}, <{self.width} x {kind}> poison, "
+            f"shufflevector <{width} x {kind}> {vector}, <{width} x {kind}> poison, "
             f"<{half} x i32> <{', '.join(f'i32 {i}' for i in lanes)}>")
-            for lanes in (range(half), range(half, self.width)))
+            for lanes in (range(half), range(half, width)))
         return low, high
 
-    def together(self, vector: str, kind: str, combine: Callable[[str, str], str]) -> str:
-        """All elements of a vector combined to one number."""
+    def together(self, vector: str, kind: str, combine: Callable[[str, str, str], str]) -> str:
+        """All elements of a vector combined to one number, by combine(the type of its halves, one half, the other)."""
         width = self.width
-        while self.width > 1:
-            low, high = self.halves(vector, kind)
-            self.width //= 2
-            vector = combine(low, high)
-        self.width = width
+        while width > 1:
+            low, high = self.halves(vector, kind, width)
+            width //= 2
+            vector = combine(f"<{width} x {kind}>", low, high)
         return self.new(f"extractelement <1 x {kind}> {vector}, i64 0")
 
     # ----------------------------------------------------------------------------------------------- memory
 
     def address(self, access: Access, indices: list[str], kind: str, more: int = 0) -> str:
         """The address of an element; `indices` one for each axis that has been entered."""
-        if access.root not in self.known:
-            self.known[access.root] = len(self.arguments)
-            self.arguments.append(access.root)
+        number = self.arguments.setdefault(access.root, len(self.arguments))
         total, shift = "", access.offset + more
         for index, stride in zip(indices, access.strides):
             if index.isdigit():
@@ -175,15 +174,9 @@ class Emitter:
             elif stride:
                 part = index if stride == 1 else self.new(f"mul nsw i64 {index}, {stride}")
                 total = part if not total else self.new(f"add nsw i64 {total}, {part}")
-        pointer = f"%p{self.known[access.root]}"
+        pointer = f"%p{number}"
         pointer = self.new(f"getelementptr {kind}, ptr {pointer}, i64 {total}") if total else pointer
         return self.new(f"getelementptr {kind}, ptr {pointer}, i64 {shift}") if shift else pointer
-
-    @property
-    def known(self) -> dict[ArrayNode, int]:
-        if not hasattr(self, "_known"):
-            self._known: dict[ArrayNode, int] = {}
-        return self._known
 
     def load_one(self, access: Access, dtype: Any, indices: list[str], more: int = 0) -> str:
         stored = in_memory(dtype)

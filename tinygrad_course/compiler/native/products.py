@@ -142,5 +142,5 @@ class SmallProduct(Emitter):
         for r, row in enumerate(self.sums):
             for c, sum_ in enumerate(row):
                 total = self.together(self.get(sum_, self.vector), self.kind,
-                                      lambda x, y: self.new(f"fadd <{self.width} x {self.kind}> {x}, {y}"))
+                                      lambda half, x, y: self.new(f"fadd {half} {x}, {y}"))
                 self.store_one(total, self.c, self.dtype, [self.plus(i, r), self.plus(j, c)])

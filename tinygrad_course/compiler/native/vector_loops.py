@@ -7,6 +7,7 @@ same for loops that do the same on arrays of the same shape, so that the machine
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,23 @@ def loop_code(loop: VectorLoop, kernels: Kernels, lanes: int, in_place: bool = T
     return LoopWriter(loop, kernels, lanes, in_place).code()
 
 
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a loop. steps: how far apart elements lie along it; kept: whether a reduction keeps it."""
+
+    size: int
+    steps: dict[Access, int]
+    kept: dict[ArrayNode, bool]
+
+    def continues_in(self, inner: Axis) -> bool:
+        """Whether this axis and the next one inside it are walked through as one in every array."""
+        return self.kept == inner.kept and all(step == inner.steps[a] * inner.size for a, step in self.steps.items())
+
+    def lie_along(self) -> int:
+        """How many arrays lie along it in memory, or have one element for all of it."""
+        return sum(step in (0, 1) for step in self.steps.values()) if self.size > 1 else -1
+
+
 class LoopWriter(Emitter):
     def __init__(self, loop: VectorLoop, kernels: Kernels, lanes: int, in_place: bool):
         super().__init__()
@@ -57,53 +75,31 @@ class LoopWriter(Emitter):
     def _choose_dimensions(self) -> None:
         """Axes that are walked through as one in every array become one; the last one is vectorised."""
         shape = self.loop.shape
-        self.loads: dict[ArrayNode, Access] = {}
-        for node in self.loop.nodes:
-            for x in node.inputs:
-                if is_loaded(x, node, self.loop, self.inside):
-                    self.loads[x] = self.kernels.accesses[x].spread(shape, x.shape)
-        stores = [(value, target) for value, target in self.loop.stores]
-        copies = {id(value): value for value, _ in stores if isinstance(value, Access)}
+        loads = {x: self.kernels.accesses[x].spread(shape, x.shape) for node in self.loop.nodes for x in node.inputs
+                 if is_loaded(x, node, self.loop, self.inside)}
         results = {node: self._result_access(node) for node in self.loop.nodes if node.op in REDUCTIONS}
-        kept = {node: tuple(i not in node.params["axes"] for i in range(len(shape))) for node in results}
-        rows: list[tuple[int, ...]] = [a.strides for a in (
-            *self.loads.values(), *copies.values(), *(target for _, target in stores), *results.values())]
-        sizes: list[int] = []
-        columns: list[list[int]] = [[] for _ in rows]
-        kinds: list[tuple[bool, ...]] = []
-        for axis, size in enumerate(shape):
+        stored = [access for pair in self.loop.stores for access in pair if isinstance(access, Access)]
+        accesses = [*loads.values(), *stored, *results.values()]
+        axes: list[Axis] = []
+        for i, size in enumerate(shape):
             if size == 1:
                 continue
-            kind = tuple(flags[axis] for flags in kept.values())
-            steps = [row[axis] for row in rows]
-            if sizes and kinds[-1] == kind and all(column[-1] == step * size for column, step in zip(columns, steps)):
-                sizes[-1] *= size
-                for column, step in zip(columns, steps):
-                    column[-1] = step
+            axis = Axis(size, {a: a.strides[i] for a in accesses}, {x: i not in x.params["axes"] for x in results})
+            if axes and axes[-1].continues_in(axis):
+                axes[-1] = replace(axis, size=axes[-1].size * size)
             else:
-                sizes.append(size)
-                kinds.append(kind)
-                for column, step in zip(columns, steps):
-                    column.append(step)
-        if not sizes:
-            sizes, kinds, columns = [1], [tuple(True for _ in kept)], [[0] for _ in rows]
-        order = self._order(sizes, columns)
-        self.sizes = [sizes[i] for i in order]
-        kinds = [kinds[i] for i in order]
-        new = iter([tuple(column[i] for i in order) for column in columns])
-        self.loads = {x: Access(a.root, a.offset, next(new)) for x, a in self.loads.items()}
-        moved = {key: Access(a.root, a.offset, next(new)) for key, a in copies.items()}
-        self.stores = [(moved[id(value)] if isinstance(value, Access) else value, Access(
-            target.root, target.offset, next(new))) for value, target in stores]
-        self.results = {node: Access(a.root, a.offset, next(new)) for node, a in results.items()}
-        self.kept = {node: [kind[i] for kind in kinds] for i, node in enumerate(results)}
-
-    def _order(self, sizes: list[int], columns: list[list[int]]) -> list[int]:
-        """The axis along which most arrays lie in memory comes last."""
-        def score(axis: int) -> tuple[int, int]:
-            return sum(column[axis] in (0, 1) for column in columns) if sizes[axis] > 1 else -1, axis
-        best = max(range(len(sizes)), key=score)
-        return [axis for axis in range(len(sizes)) if axis != best] + [best]
+                axes.append(axis)
+        axes = axes or [Axis(1, {a: 0 for a in accesses}, {x: True for x in results})]
+        # The one along which most arrays lie in memory comes last.
+        best = max(range(len(axes)), key=lambda i: (axes[i].lie_along(), i))
+        axes.append(axes.pop(best))
+        moved = {a: Access(a.root, a.offset, tuple(axis.steps[a] for axis in axes)) for a in accesses}
+        self.sizes = [axis.size for axis in axes]
+        self.loads = {x: moved[a] for x, a in loads.items()}
+        self.stores = [(moved[value] if isinstance(value, Access) else value, moved[target])
+                       for value, target in self.loop.stores]
+        self.results = {x: moved[a] for x, a in results.items()}
+        self.kept = {x: [axis.kept[x] for axis in axes] for x in results}
 
     def _result_access(self, node: ArrayNode) -> Access:
         own = contiguous(node.shape)
@@ -228,12 +224,13 @@ class LoopWriter(Emitter):
 
     def extreme(self, better: str, vector: str, a: str, b: str) -> str:
         """The larger or smaller one; nan where one of them is nan."""
+        truth = f"<{vector[1:].partition(' ')[0]} x i1>"
         chosen = self.new(f"fcmp {better} {vector} {b}, {a}")
         if b.startswith("<"):  # a number that is written down, such as the 0 of relu, is never nan
-            return self.new(f"select <{self.width} x i1> {chosen}, {vector} {b}, {vector} {a}")
+            return self.new(f"select {truth} {chosen}, {vector} {b}, {vector} {a}")
         nan = self.new(f"fcmp uno {vector} {b}, {b}")
-        either = self.new(f"or <{self.width} x i1> {chosen}, {nan}")  # a stays where it is nan: it is less than nothing
-        return self.new(f"select <{self.width} x i1> {either}, {vector} {b}, {vector} {a}")
+        either = self.new(f"or {truth} {chosen}, {nan}")  # a stays where it is nan: it is less than nothing
+        return self.new(f"select {truth} {either}, {vector} {b}, {vector} {a}")
 
     # ------------------------------------------------------------------------------------------------- loops
 
@@ -343,17 +340,17 @@ class LoopWriter(Emitter):
         value = self.last_lanes(value, kind, new, IDENTITY[node.op])
         if self.inner_kept[node]:
             old = self.load(self.results[node], node.dtype, indices, lanes)
-            self.store(self.combined(node, old, value), self.results[node], node.dtype, indices, lanes)
+            self.store(self.combined(node, vector, old, value), self.results[node], node.dtype, indices, lanes)
             return
         if lanes < self.width:
             mask = ", ".join(f"i1 {'true' if lane < lanes else 'false'}" for lane in range(self.width))
             identity = self.constant(IDENTITY[node.op], kind)
             value = self.new(f"select <{self.width} x i1> <{mask}>, {vector} {value}, {vector} {identity}")
         accumulator = self.accumulators[node][part]
-        self.set(accumulator, vector, self.combined(node, self.get(accumulator, vector), value))
+        self.set(accumulator, vector, self.combined(node, vector, self.get(accumulator, vector), value))
 
-    def combined(self, node: ArrayNode, a: str, b: str) -> str:
-        vector = self.vector_of(node.dtype)
+    def combined(self, node: ArrayNode, vector: str, a: str, b: str) -> str:
+        """Two vectors of what a reduction has found, together. vector: their type."""
         if node.op == "sum":
             return self.new(f"fadd {vector} {a}, {b}")
         return self.extreme("ogt" if node.op == "max" else "olt", vector, a, b)
@@ -363,12 +360,10 @@ class LoopWriter(Emitter):
         kind, vector = in_register(node.dtype), self.vector_of(node.dtype)
         total, *others = [self.get(accumulator, vector) for accumulator in self.accumulators[node]]
         for other in others:
-            total = self.combined(node, total, other)
-        scalar = self.together(total, kind, lambda x, y: self.combined(node, x, y))
+            total = self.combined(node, vector, total, other)
+        scalar = self.together(total, kind, lambda half, x, y: self.combined(node, half, x, y))
         if self.in_memory[node]:
-            width, self.width = self.width, 1
-            old = self.splat(self.load_one(self.results[node], node.dtype, indices), kind)
-            both = self.combined(node, old, self.splat(scalar, kind))
+            old = self.load_one(self.results[node], node.dtype, indices)
+            both = self.combined(node, f"<1 x {kind}>", self.splat(old, kind, 1), self.splat(scalar, kind, 1))
             scalar = self.new(f"extractelement <1 x {kind}> {both}, i64 0")
-            self.width = width
         self.store_one(scalar, self.results[node], node.dtype, indices)
