@@ -1,5 +1,6 @@
 # make reproduce    train the course's models and compare them with what the course prints (ARGS="..." for tgc)
 # make test         the tests, flake8 and mypy, on the package as users get it
+# make lint         flake8 and mypy alone
 # make bench        our engines and other frameworks on the same models (ARGS="..." for it; WHAT=tools or another one
 #                   for the other benchmarks, ARGS=--help says what there is)
 # make bounds       the tests with the oldest versions of all packages that setup.cfg allows
@@ -24,21 +25,27 @@ SOURCES := Makefile setup.cfg pyproject.toml README.md LICENSE \
 EDITABLE := $(wildcard $(VENV)/lib/python*/site-packages/__editable__*tinygrad_course*)
 
 .NOTPARALLEL:
-.PHONY: reproduce test bench bounds sizes clean again
+.PHONY: reproduce test lint bench bounds sizes clean again
 
 reproduce: $(VENV)/installed-all
 	$(VENV)/bin/tgc reproduce $(ARGS)
 
-# All three run, so that one failure does not hide another. pytest is called by its own name, as
+# All run, so that one failure does not hide another. pytest is called by its own name, as
 # `python -m pytest` would import the sources here and not what is installed; mypy runs elsewhere for the same reason.
 # Tests use all cores, a file each; so one core is left to the BLAS of each, which otherwise wait for each other.
+PYTEST = OPENBLAS_NUM_THREADS=1 $(1)/bin/pytest -n auto --dist loadfile
+
 test: $(VENV)/installed-test
+	@failed=; $(MAKE) --no-print-directory lint || failed=" lint"; \
+	echo pytest; $(call PYTEST,$(VENV)) || failed="$$failed pytest"; \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+
+lint: $(VENV)/installed-test
 	@failed=; \
 	echo flake8; $(VENV)/bin/flake8 || failed="$$failed flake8"; \
 	echo mypy; (cd $(VENV) && bin/mypy --config-file $(CURDIR)/setup.cfg --cache-dir $(CURDIR)/.mypy_cache) \
 	    || failed="$$failed mypy"; \
-	echo pytest; OPENBLAS_NUM_THREADS=1 $(VENV)/bin/pytest -n auto --dist loadfile || failed="$$failed pytest"; \
-	if [ -n "$$failed" ]; then echo "make test: failed:$$failed" >&2; exit 1; fi
+	if [ -n "$$failed" ]; then echo "make lint: failed:$$failed" >&2; exit 1; fi
 
 # An environment of its own; the oldest Python is the one to try it with: make bounds PYTHON=python3.10
 bounds:
@@ -47,7 +54,7 @@ bounds:
 	$(VENV)-bounds/bin/python tests/shared/bounds.py > $(VENV)-bounds/bounds.txt
 	$(VENV)-bounds/bin/python -m pip install --quiet --constraint $(VENV)-bounds/bounds.txt '.[all,test]'
 	rm -rf build
-	OPENBLAS_NUM_THREADS=1 $(VENV)-bounds/bin/pytest -n auto --dist loadfile $(ARGS)
+	$(call PYTEST,$(VENV)-bounds) $(ARGS)
 
 sizes:
 	@$(PYTHON) tests/shared/sizes.py

@@ -252,9 +252,6 @@ FILES_THAT_SHARE_A_NAME = {
 CLASSES_THAT_SHARE_A_NAME = {
     "Run": "a training, a learner's training, and words written in one go",
     "Reading": "of a graph, and of a learner's file",
-    "Edge": "of a graph's diagram, and of a network's picture",
-    "Node": "of a graph's diagram, and of a network's picture",
-    "Options": "of a graph's diagram, and of a network's picture",
     "LinearStep": "in the table of shapes, and in a graph",
     "Access": "to an array, in JavaScript and in machine code",
     "Text": "of JavaScript, and in a picture",

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -65,6 +66,32 @@ def test_wheel_can_be_imported(wheel: Path) -> None:
     assert Path(done.stdout.strip()) == wheel / "tinygrad_course" / "models" / "__init__.py"
 
 
+def tracked() -> set[str]:
+    """The files of the repository: what git knows, or without git all that no program has made."""
+    if (ROOT / ".git").exists() and shutil.which("git"):
+        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode == 0:  # not so where the repository is somebody else's
+            return {name for name in done.stdout.split("\0") if name and (ROOT / name).exists()}
+    made = {"__pycache__", "build", "dist", "PKG-INFO"}
+    return {path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file() and not any(
+        part in made or part.endswith(".egg-info") or part.startswith(".") and part != ".ci"
+        for part in path.relative_to(ROOT).parts)}
+
+
+def test_the_source_distribution_holds_every_file(tmp_path: Path) -> None:
+    """With the tests, and all that they read."""
+    for name in tracked():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    program = "from setuptools.build_meta import build_sdist; build_sdist('out')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [file] = (tmp_path / "out").glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert tracked() - held == set()
+
+
 # --- the installed package ------------------------------------------------------------------------
 
 def test_version_is_said_once() -> None:
@@ -100,9 +127,4 @@ def test_the_check_can_be_run() -> None:
 
 
 def test_no_data_is_tracked() -> None:
-    # Learners' own checkpoints may lie about here: what counts is what git knows or, without git, everything.
-    names = [str(path) for path in ROOT.rglob("*") if ".venv" not in path.parts]
-    if (ROOT / ".git").exists() and shutil.which("git"):
-        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-        names = done.stdout.split("\0") if done.returncode == 0 else names
-    assert [name for name in names if name.endswith((".h5", ".hdf5"))] == []
+    assert [name for name in tracked() if name.endswith((".h5", ".hdf5"))] == []

@@ -21,7 +21,7 @@ from tinygrad_course.visualize import plots
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.graph.draw import draw_graph
 from tinygrad_course.visualize.network.draw import draw_network
-from tinygrad_course.visualize.scene.shapes import DARK, LIGHT
+from tinygrad_course.visualize.scene.palette import DARK, LIGHT
 from tinygrad_course.visualize.scene.svg import to_svg
 
 try:

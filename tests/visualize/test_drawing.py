@@ -1,8 +1,11 @@
 """Drawings as users get them: files in every format, with and without Graphviz and matplotlib; notebooks."""
 
+import os
 import re
 import shutil
+import signal
 import sys
+import tempfile
 import types
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -17,8 +20,9 @@ from tinygrad_course import Tensor, nn
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.visualize import Drawing, draw_graph, show_in_notebook
-from tinygrad_course.visualize.scene import raster
-from tinygrad_course.visualize.scene.shapes import Curve, Group, Picture, Run, Scene, Shape, Text
+from tinygrad_course.visualize.scene import raster, viewer
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Picture, Scene, Shape
+from tinygrad_course.visualize.scene.lettering import Run, Text
 
 STARTS = {".svg": b"<svg ", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-", ".dot": b"digraph", ".gv": b"digraph"}
 PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
@@ -26,7 +30,7 @@ EVERYTHING = Scene(300, 200, "All: <&>", "described", [
     Group([Shape(kind, 30 + 40 * i, 30, 30, 20, "parameter", radius=4, dashed=i % 2 == 0)
            for i, kind in enumerate(("rectangle", "ellipse", "hexagon", "octagon", "parallelogram", "note"))],
           "a", "b"),
-    Text(20, 80, [Run("W", "ij", "[1]"), Run(" 重み $x$ \ud800 \n")], 14, "start", bold=True, italic=True,
+    Text(20, 80, [Run("W", "ij", "[1]"), Run(" 重み $x$ \ud800 \n")], 14, "start", bold=True,
          limit=200),
     Text(20, 80, [Run("")]), Curve([(10, 100), (50, 100), (50, 150), (90, 150)], bezier=True, dashed=True),
     Curve([(10, 120), (90, 120), (100, 130)], arrow=False, colour="#ff0000"),
@@ -43,6 +47,10 @@ def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
+def everything() -> Drawing:
+    return Drawing("all", lambda: EVERYTHING, graphviz.Digraph)
+
+
 def graph() -> Drawing:
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     return draw_graph((x * x).sum())
@@ -50,7 +58,7 @@ def graph() -> Drawing:
 
 @pytest.mark.parametrize("ending", STARTS)
 def test_every_file(ending: str, layout: str, tmp_path: Path) -> None:
-    for number, drawing in enumerate((graph(), Drawing("all", scene=EVERYTHING))):
+    for number, drawing in enumerate((graph(), everything())):
         path = tmp_path / f"picture {number}{ending}"
         assert drawing.write(str(path)) == path
         assert path.read_bytes().startswith(STARTS[ending])
@@ -67,14 +75,14 @@ def test_the_line_says_what_was_used(layout: str) -> None:
     assert re.match(r"laid out by dot \d" if layout == "dot" else "laid out by tinygrad_course: the program dot is "
                     "not installed$", used)
     assert used in graph().svg()
-    assert Drawing(scene=EVERYTHING).layout_used == "placed by hand"
+    assert everything().layout_used == "placed by hand"
 
 
 def test_png_shows_what_svg_shows() -> None:
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib")
     import io
-    drawing = Drawing("all", scene=EVERYTHING)
+    drawing = everything()
     picture = np.asarray(image.open(io.BytesIO(drawing.png(scale=2))).convert("RGB")).astype(int)
     assert picture.shape == (400, 600, 3)
     for name, x, y, expected in [
@@ -94,26 +102,22 @@ def test_drawing_a_picture_leaves_matplotlib_alone() -> None:
     loaded = "matplotlib.pyplot" in sys.modules
     with matplotlib.rc_context({"path.sketch": (1, 100, 2), "font.size": 3}):
         before = matplotlib.rcParams.copy()  # to read them one by one would choose a backend
-        sketched = Drawing(scene=EVERYTHING).png()
+        sketched = everything().png()
         assert matplotlib.rcParams.copy() == before
-    assert sketched == Drawing(scene=EVERYTHING).png()
+    assert sketched == everything().png()
     assert ("matplotlib.pyplot" in sys.modules) == loaded
 
 
-def test_without_matplotlib(layout: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(raster, "is_available", lambda: False)
     for ending in (".png", ".pdf"):
         path = tmp_path / f"x{ending}"
         path.write_text("before")
-        if layout == "dot":
+        with pytest.raises(InputError, match="drawn by matplotlib, which is not installed: pip install matplotlib"):
             graph().write(path)
-            assert path.read_bytes().startswith(STARTS[ending])
-        else:
-            with pytest.raises(InputError, match=r'pip install "tinygrad_course\[plots\]"'):
-                graph().write(path)
-            assert path.read_text() == "before"
-            assert [file.name for file in tmp_path.iterdir()] == [path.name]
-            path.unlink()
+        assert path.read_text() == "before"
+        assert [file.name for file in tmp_path.iterdir()] == [path.name]
+        path.unlink()
     graph().write(tmp_path / "x.svg")
 
 
@@ -138,42 +142,79 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
             graph().write(protected)
 
 
-def test_it_is_a_digraph_of_graphviz() -> None:
+def test_graphvizs_names_do_what_write_does(layout: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     drawing = graph()
-    assert isinstance(drawing, graphviz.Digraph)
-    assert "t1 -> t2" in drawing.source
-    copy = drawing.copy()
-    assert copy.source == drawing.source and copy.svg() == drawing.svg()
-    with drawing.subgraph(name="cluster_more") as more:  # type: ignore[attr-defined]
-        more.node("mine")
-    assert "mine" in drawing.source and "mine" not in copy.source
+    assert drawing.render() == Path("graph.svg")
+    assert drawing.render("mine", format="png") == Path("mine.png")
+    for ending in STARTS:
+        written = drawing.write(tmp_path / f"x{ending}").read_bytes()
+        assert drawing.pipe(ending[1:]) == written
+        assert drawing.render("mine", format=ending[1:]).read_bytes() == written
+    assert drawing.pipe() == drawing.svg().encode() == Path("graph.svg").read_bytes()
+    for name in (drawing.pipe, lambda form: drawing.render("x", form)):
+        with pytest.raises(InputError, match=r"format 'gif' is unknown; there are svg, .*digraph\.render"):
+            name("gif")
 
 
-def test_what_is_added_later_is_drawn_by_graphviz(layout: str) -> None:
+def test_what_is_changed_in_the_digraph_is_graphvizs(layout: str, tmp_path: Path) -> None:
     drawing = graph()
     before = drawing.svg()
-    drawing.node("mine", label="my own")
+    assert isinstance(drawing.digraph, graphviz.Digraph) and "t1 -> t2" in drawing.source
+    drawing.digraph.node("mine", label="my own")
+    assert "my own" in drawing.write(tmp_path / "x.dot").read_text() and "my own" in drawing.source
+    assert drawing.svg() == before
     if layout == "dot":
-        ElementTree.fromstring(drawing.svg())
-        assert "my own" in drawing.svg() and drawing.svg() != before
-        assert drawing.png().startswith(STARTS[".png"])
-        assert "by Graphviz" in drawing.layout_used
-    else:
-        with pytest.raises(InputError, match="Graphviz's program dot.* is not installed"):
-            drawing.svg()
+        assert "my own" in drawing.digraph.pipe("svg", encoding="utf-8")
+    for name in ("node", "edge", "attr", "subgraph", "save"):
+        with pytest.raises(AttributeError, match=rf"drawing\.digraph\.{name}$"):
+            getattr(drawing, name)
+    with pytest.raises(AttributeError, match="a Drawing has no 'nodes'$"):
+        drawing.nodes
 
 
-def test_the_scene_is_made_when_it_is_needed_and_once() -> None:
+def test_scene_and_digraph_are_made_when_they_are_needed_and_once() -> None:
     made = []
 
-    def make() -> Scene:
-        made.append(1)
+    def scene() -> Scene:
+        made.append("scene")
         return EVERYTHING
-    drawing = Drawing("later", scene=make)
-    assert not made and drawing.source
-    assert drawing.scene is drawing.scene is EVERYTHING and len(made) == 1
-    with pytest.raises(InputError, match="has no scene"):
-        Drawing("none").scene
+
+    def digraph() -> graphviz.Digraph:
+        made.append("digraph")
+        return graphviz.Digraph()
+    drawing = Drawing("later", scene, digraph)
+    assert not made and "later" in repr(drawing)
+    assert drawing.scene is drawing.scene is EVERYTHING and made == ["scene"]
+    assert drawing.digraph is drawing.digraph and made == ["scene", "digraph"]
+
+
+@pytest.mark.parametrize("opener", ["", "exit 0", "exit 4", "/bin/sleep 60"])
+def test_a_script_opens_it_or_says_where_it_is(opener: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(viewer, "PATIENCE", 0.2)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    if opener:
+        program = tmp_path / "bin" / "xdg-open"
+        program.write_text(f"#!/bin/sh\necho $$ $1 > {tmp_path}/asked\n{opener}\n")
+        program.chmod(0o755)
+    for number, show in enumerate((graph().show, graph().view)):
+        show()
+        said, path = capsys.readouterr().out.rstrip("\n").rsplit(" ", 1)
+        assert said == ("opened" if opener in ("exit 0", "/bin/sleep 60") else "the picture is in")
+        assert Path(path).parent == tmp_path and Path(path).read_text().startswith("<svg ") and path.endswith(".svg")
+        if opener:
+            process, asked = (tmp_path / "asked").read_text().split()
+            assert asked == path
+            if "sleep" in opener:
+                os.killpg(int(process), signal.SIGKILL)
+    monkeypatch.delenv("DISPLAY")
+    graph().show()
+    assert capsys.readouterr().out.startswith("the picture is in "), "there is no screen"
 
 
 def test_what_notebooks_show() -> None:

@@ -9,18 +9,18 @@ from typing import Any
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph import values
-from tinygrad_course.visualize.graph.diagram import Cluster, Diagram, Edge, Label, Node
+from tinygrad_course.visualize.graph.diagram import Frame, Diagram, Arrow, Label, Box
 from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
 from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
-from tinygrad_course.visualize.graph.names import ARITHMETIC, formula, names_of, plain_text
+from tinygrad_course.visualize.graph.names import ARITHMETIC, formula, names_of
 from tinygrad_course.graph.saved import used_by_vjps
-from tinygrad_course.visualize.scene.shapes import Line, Run, clean, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, clean, plain_text, text_width
 
 TOOLTIP = 2000  # letters
 
 
 @dataclass(frozen=True)
-class Options:
+class GraphOptions:
     """What was asked for; see `draw_graph`."""
 
     style: str
@@ -38,7 +38,7 @@ class Builder:
     """Makes the boxes; `diagram` is the result."""
 
     def __init__(self, record: Record, calls: Mapping[Tensor, Call], given_names: Mapping[Tensor, str],
-                 model: Module | None, options: Options):
+                 model: Module | None, options: GraphOptions):
         self.record, self.options = record, options
         self.names = names_of(record, given_names)
         self.gradients = gradient_arrays(record) if options.gradients or options.colour == "gradient" else {}
@@ -73,7 +73,7 @@ class Builder:
             if node.operation and self.options.style == "full":
                 goal_of[thing] = len(self.diagram.nodes)
                 self.diagram.nodes.append(_operation_of(node))
-                self.diagram.edges.append(Edge(goal_of[thing], goal_of[thing] + 1))
+                self.diagram.edges.append(Arrow(goal_of[thing], goal_of[thing] + 1))
             box_of[thing] = len(self.diagram.nodes)
             goal_of.setdefault(thing, box_of[thing])
             self.diagram.nodes.append(node)
@@ -84,17 +84,17 @@ class Builder:
                 if tail is head or (tail, head) in drawn:
                     continue
                 drawn.add((tail, head))
-            self.diagram.edges.append(Edge(box_of[tail], goal_of[head]))
+            self.diagram.edges.append(Arrow(box_of[tail], goal_of[head]))
 
     # ------------------------------------------------------------------------------------------------- boxes
 
-    def _tensor(self, tensor: Tensor, identifier: str) -> Node:
+    def _tensor(self, tensor: Tensor, identifier: str) -> Box:
         """The box of one Tensor."""
         options, array = self.options, tensor._data
         origin = self.record.origins.get(tensor)
         name = self.names.get(tensor, ())
         forward = tensor in self.record.forward
-        node = Node(identifier, self._kind(tensor), upward=not forward, group=self._cluster(tensor))
+        node = Box(identifier, self._kind(tensor), upward=not forward, group=self._cluster(tensor))
         if origin is not None:
             node.operation = origin.op.name
             node.bar = self._bar(tensor)
@@ -162,7 +162,7 @@ class Builder:
             else:
                 yield from self.names.get(one, (Run("its result" if which < 0 else f"operand {which + 1}"),))
 
-    def _warn(self, node: Node, tensor: Tensor, gradient: Any) -> None:
+    def _warn(self, node: Box, tensor: Tensor, gradient: Any) -> None:
         """NaN and infinity in red; units that do not learn."""
         for what, array in (("", tensor._data), ("gradient: ", gradient)):
             if array is not None and (bad := values.not_finite(array)):
@@ -192,7 +192,7 @@ class Builder:
             lines += ["gradient:", values.exactly(gradient)]
         return "\n".join(line[:TOOLTIP] for line in lines)
 
-    def _fold(self, fold: Fold, identifier: str) -> Node:
+    def _fold(self, fold: Fold, identifier: str) -> Box:
         """The box of several Tensors."""
         operations = fold.operations(self.record)
         parameters = sum(tensor.size for tensor in fold.tensors if tensor.op is None and tensor.requires_grad)
@@ -202,8 +202,8 @@ class Builder:
         lines = [f"{name} × {count}" if count > 1 else name for name, count in operations.most_common(4)]
         if len(operations) > 4:
             lines.append("…")
-        node = Node(identifier, "folded", [Label(title, 11.0, bold=True)], upward=fold.upward,
-                    group=self._enclosing(fold.call.within, fold.upward) if fold.call is not None else None)
+        node = Box(identifier, "folded", [Label(title, 11.0, bold=True)], upward=fold.upward,
+                   group=self._enclosing(fold.call.within, fold.upward) if fold.call is not None else None)
         node.labels.append(Label((Run(", ".join(lines)),), 8.5, "muted"))
         if fold.call is not None:
             node.labels.append(Label((Run(values.shape_and_dtype(fold.tensors[-1]._data)),), 8.5, "muted"))
@@ -228,7 +228,7 @@ class Builder:
         for one in call.chain()[:self.depth] if call is not None else ():
             if (one, upward) not in self.clusters:
                 self.clusters[one, upward] = len(self.diagram.clusters)
-                self.diagram.clusters.append(Cluster(_title(one, upward), type(one.module).__name__, number, upward))
+                self.diagram.clusters.append(Frame(_title(one, upward), type(one.module).__name__, number, upward))
             number = self.clusters[one, upward]
         return number
 
@@ -265,10 +265,10 @@ def _numbers(array: Any, colour: str = "ink") -> list[Label]:
     return [Label(tuple(Run(cell) for cell in row), colour=colour, columns=columns) for row in rows]
 
 
-def _operation_of(node: Node) -> Node:
+def _operation_of(node: Box) -> Box:
     """The operation as a box of its own, taken out of the box of its result."""
-    operation = Node(node.identifier.replace("t", "o").replace("g", "p"), "operation",
-                     [Label((Run(node.operation),), 10.0)], group=node.group, upward=node.upward, tooltip=node.tooltip)
+    operation = Box(node.identifier.replace("t", "o").replace("g", "p"), "operation",
+                    [Label((Run(node.operation),), 10.0)], group=node.group, upward=node.upward, tooltip=node.tooltip)
     if node.bar != "operation":
         operation.fill = node.bar
     node.operation = ""

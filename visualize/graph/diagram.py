@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_course.visualize.layout.graphviz import arranged
-from tinygrad_course.visualize.layout.layered import Graph, HEADING, Point
-from tinygrad_course.visualize.scene.shapes import (
-    Curve, Group, Item, Line, Picture, Run, Scene, Shape, Text, is_within, line_width, text_width,
-)
+from tinygrad_course.visualize.layout.layered import LayoutGraph, HEADING, Point
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, is_within
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, line_width, text_width
 
 EDGE = 14.0       # between the picture and its edge
 PANEL_GAP = 70.0  # between the forward and the backward pass
@@ -18,7 +17,7 @@ WIDEST = 230.0    # a line of text; longer ones are cut
 
 
 @dataclass(frozen=True)
-class Style:
+class BoxStyle:
     """How a kind of box looks, and what the legend calls it."""
 
     meaning: str
@@ -32,17 +31,17 @@ class Style:
 
 
 STYLES = {
-    "input": Style("input", "parallelogram", "input", "parallelogram", side=15),
-    "constant": Style("constant", "rectangle", "panel", "ellipse", side=9, radius=99, stroke="muted"),
-    "parameter": Style("parameter", "hexagon", "parameter", "hexagon", side=15),
-    "operation": Style("operation", "rectangle", "operation", "ellipse", side=11, radius=99),
-    "step": Style("intermediate result", "rectangle", "step", "box"),
-    "cost": Style("cost", "octagon", "cost", "octagon", side=13),
-    "output": Style("output", "octagon", "step", "octagon", side=13),
-    "gradient": Style("gradient", "rectangle", "gradient", "box,rounded", radius=8),
-    "parameter gradient": Style("gradient of a parameter", "hexagon", "gradient", "hexagon", side=15),
-    "step back": Style("step of the backward pass", "rectangle", "step", "box,dashed", dashed=True),
-    "folded": Style("several steps, folded", "note", "panel", "note"),
+    "input": BoxStyle("input", "parallelogram", "input", "parallelogram", side=15),
+    "constant": BoxStyle("constant", "rectangle", "panel", "ellipse", side=9, radius=99, stroke="muted"),
+    "parameter": BoxStyle("parameter", "hexagon", "parameter", "hexagon", side=15),
+    "operation": BoxStyle("operation", "rectangle", "operation", "ellipse", side=11, radius=99),
+    "step": BoxStyle("intermediate result", "rectangle", "step", "box"),
+    "cost": BoxStyle("cost", "octagon", "cost", "octagon", side=13),
+    "output": BoxStyle("output", "octagon", "step", "octagon", side=13),
+    "gradient": BoxStyle("gradient", "rectangle", "gradient", "box,rounded", radius=8),
+    "parameter gradient": BoxStyle("gradient of a parameter", "hexagon", "gradient", "hexagon", side=15),
+    "step back": BoxStyle("step of the backward pass", "rectangle", "step", "box,dashed", dashed=True),
+    "folded": BoxStyle("several steps, folded", "note", "panel", "note"),
 }
 
 
@@ -61,7 +60,7 @@ class Label:
 
 
 @dataclass
-class Node:
+class Box:
     """A box. operation: what stands in the bar at its top, in the colour `bar`; alarm: red border."""
 
     identifier: str
@@ -99,7 +98,7 @@ def _leading(label: Label) -> float:
 
 
 @dataclass(frozen=True)
-class Edge:
+class Arrow:
     """An arrow between two boxes, by their places in the list."""
 
     tail: int
@@ -107,7 +106,7 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Frame:
     """Boxes that belong together, as those of a Module."""
 
     label: str
@@ -121,9 +120,9 @@ class Diagram:
     """Everything that is in the picture. notes: lines below it. `upward` boxes form a panel of their own."""
 
     title: str
-    nodes: list[Node]
-    edges: list[Edge]
-    clusters: list[Cluster] = field(default_factory=list)
+    nodes: list[Box]
+    edges: list[Arrow]
+    clusters: list[Frame] = field(default_factory=list)
     description: str = ""
     notes: list[str] = field(default_factory=list)
     legend: list[str] = field(default_factory=list)  # lines of text in the legend
@@ -193,20 +192,20 @@ def to_scene(diagram: Diagram) -> Scene:
 
 
 def _panel(diagram: Diagram, sizes: Sequence[tuple[float, float]], members: list[int],
-           upward: bool) -> tuple[Graph, list[int], list[int]]:
+           upward: bool) -> tuple[LayoutGraph, list[int], list[int]]:
     """What of the diagram goes down, or what goes up (laid out downwards as well, to be turned upside down)."""
     number = {i: k for k, i in enumerate(members)}
     edges = [e for e, edge in enumerate(diagram.edges) if edge.tail in number and edge.head in number]
     clusters = [c for c, cluster in enumerate(diagram.clusters) if cluster.upward == upward]
     cluster_number: dict[int | None, int | None] = {c: k for k, c in enumerate(clusters)}
     arrows = [(number[diagram.edges[e].tail], number[diagram.edges[e].head]) for e in edges]
-    graph = Graph([sizes[i] for i in members], arrows,
-                  [cluster_number.get(diagram.nodes[i].group) for i in members],
-                  [cluster_number.get(diagram.clusters[c].parent) for c in clusters])
+    graph = LayoutGraph([sizes[i] for i in members], arrows,
+                        [cluster_number.get(diagram.nodes[i].group) for i in members],
+                        [cluster_number.get(diagram.clusters[c].parent) for c in clusters])
     return graph, edges, clusters
 
 
-def _across(edge: Edge, centres: dict[int, Point], sizes: Sequence[tuple[float, float]],
+def _across(edge: Arrow, centres: dict[int, Point], sizes: Sequence[tuple[float, float]],
             lower: float) -> list[Point]:
     """From the side of a box of the forward pass to the side of one of the backward pass."""
     (x, y), (to_x, to_y) = centres[edge.tail], centres[edge.head]
@@ -218,13 +217,13 @@ def _across(edge: Edge, centres: dict[int, Point], sizes: Sequence[tuple[float, 
     return [(x, y), (x + way * bow, y), (to_x - way * bow, to_y), (to_x, to_y)]
 
 
-def _frame(cluster: Cluster, frame: tuple[float, float, float, float]) -> Item:
+def _frame(cluster: Frame, frame: tuple[float, float, float, float]) -> Item:
     left, top, right, bottom = frame
     return Shape("rectangle", (left + right) / 2, (top + bottom) / 2, right - left, bottom - top, fill="panel@0.55",
                  stroke="line", stroke_width=0.8, radius=6)
 
 
-def _heading(cluster: Cluster, frame: tuple[float, float, float, float]) -> Item:
+def _heading(cluster: Frame, frame: tuple[float, float, float, float]) -> Item:
     """The name of a group, where the layout has left room: at the top or, if that was turned around, the bottom."""
     left, top, right, bottom = frame
     if cluster.upward:
@@ -238,7 +237,7 @@ def _heading(cluster: Cluster, frame: tuple[float, float, float, float]) -> Item
                        limit=room)])
 
 
-def _outline(node: Node, centre: Point, size: tuple[float, float]) -> Shape:
+def _outline(node: Box, centre: Point, size: tuple[float, float]) -> Shape:
     style = STYLES[node.kind]
     return Shape(style.shape, *centre, *size, node.fill or style.fill, "error" if node.alarm else style.stroke,
                  2.0 if node.alarm else 0.9, min(style.radius, size[1] / 2), style.dashed)
@@ -256,7 +255,7 @@ def _touching(point: Point, outline: Shape) -> Point:
     return point[0] + low * (outline.x - point[0]), point[1] + low * (outline.y - point[1])
 
 
-def _box(node: Node, centre: Point, size: tuple[float, float]) -> Item:
+def _box(node: Box, centre: Point, size: tuple[float, float]) -> Item:
     """A box with its bar, lines and pictures."""
     style = STYLES[node.kind]
     (x, y), (width, height) = centre, size

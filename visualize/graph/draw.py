@@ -7,15 +7,13 @@ from typing import Any
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, as_tensor, describe
-from tinygrad_course.visualize.graph.building import Builder, Options
-from tinygrad_course.visualize.graph.diagram import Diagram, STYLES, to_scene
-from tinygrad_course.visualize.layout.graphviz import dot_label
+from tinygrad_course.visualize.graph.building import Builder, GraphOptions
+from tinygrad_course.visualize.graph.diagram import to_scene
+from tinygrad_course.visualize.graph.diagram_dot import to_digraph
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.graph.modules import inferred, trial
 from tinygrad_course.graph.record import Call, Record, recorded, with_backward
 from tinygrad_course.graph.roles import course_names
-from tinygrad_course.visualize.graph.names import plain_text
-from tinygrad_course.visualize.scene.shapes import LIGHT, colour
 
 DRAWN_STYLES = ("compact", "full")
 COLOURS = ("kind", "gradient")
@@ -62,15 +60,9 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
         names |= course_names(model)
     if backward:
         record = with_backward(record)
-    options = Options(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend)
+    options = GraphOptions(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend)
     diagram = Builder(record, calls, names, model, options).diagram
-    drawing = Drawing("graph", graph_attr={"rankdir": "TB", "fontname": "Helvetica", "label": dot_label(diagram.title),
-                                           "labelloc": "t"},
-                      node_attr={"fontname": "Helvetica", "fontsize": "10", "style": "filled"},
-                      edge_attr={"color": LIGHT["muted"], "arrowsize": "0.7"})
-    _write_dot(drawing, diagram)
-    drawing.scene = lambda: to_scene(diagram)
-    return drawing
+    return Drawing("graph", lambda: to_scene(diagram), lambda: to_digraph(diagram))
 
 
 def _run(model: Module, data: Sequence[Any]) -> tuple[Tensor, dict[Tensor, Call], dict[Tensor, str]]:
@@ -114,32 +106,3 @@ def _check(style: str, colour: str, depth: int | None, max_nodes: int, saturatio
             raise InputError(f"draw_graph: {name} must be a whole number from {least}, but is {count!r}")
     if not isinstance(saturation, (int, float)) or not 0 <= saturation < 0.5:
         raise InputError(f"draw_graph: saturation must be a number from 0 to 0.5, but is {saturation!r}")
-
-
-def _write_dot(drawing: Drawing, diagram: Diagram) -> None:
-    """The diagram in the DOT language, as Graphviz itself would draw it."""
-    clusters: dict[int | None, Drawing] = {None: drawing}
-    for i, cluster in enumerate(diagram.clusters):
-        clusters[i] = Drawing(f"cluster_{i}", graph_attr={
-            "label": dot_label(cluster.label), "style": "rounded,filled", "color": LIGHT["line"],
-            "fillcolor": LIGHT["panel"]})
-    for node in diagram.nodes:
-        look = STYLES[node.kind]
-        shape, _, style = look.dot.partition(",")
-        fill = node.bar if node.bar != "operation" else node.fill or look.fill
-        lines = ([node.operation] if node.operation else []) + [
-            "  ".join(run.text for run in label.line) if label.columns else plain_text(label.line)
-            for label in node.labels]
-        attributes = {"shape": shape, "fillcolor": colour(LIGHT, fill), "class": node.kind.replace(" ", "-"),
-                      "tooltip": dot_label(node.operation or node.kind)}
-        if style:
-            attributes["style"] = f"filled,{style}"
-        if node.alarm:
-            attributes |= {"color": LIGHT["error"], "fontcolor": LIGHT["error"], "penwidth": "2"}
-        clusters[node.group].node(node.identifier, label=dot_label(*lines), **attributes)
-    for i in range(len(diagram.clusters) - 1, -1, -1):  # a cluster has a smaller number than those in it
-        clusters[diagram.clusters[i].parent].subgraph(clusters[i])
-    for edge in diagram.edges:
-        tail, head = diagram.nodes[edge.tail], diagram.nodes[edge.head]
-        across = {"style": "dashed", "constraint": "false"} if tail.upward != head.upward else {}
-        drawing.edge(tail.identifier, head.identifier, **across)

@@ -9,8 +9,8 @@ from typing import Any
 from tinygrad_course.graph.record import Record
 from tinygrad_course.graph.roles import LETTERS, roles_of
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.visualize.scene.shapes import Line, Run, clean, line_width
 from tinygrad_course.visualize.graph.values import number
+from tinygrad_course.visualize.scene.lettering import Line, Run, clean, line_width
 
 ARITHMETIC = {"add", "subtract", "multiply", "divide", "power", "negative", "square", "matmul", "dot", "transpose"}
 BINDING = {"add": 1, "subtract": 1, "negative": 2, "multiply": 2, "divide": 2, "matmul": 3, "dot": 5, "power": 4,
@@ -25,12 +25,6 @@ def as_line(name: str) -> Line:
         return (Run(match[1], sup=f"[{match[2]}]"),)
     name = clean(name)
     return (Run(name if len(name) <= LONGEST else name[:LONGEST - 1] + "…"),)
-
-
-def plain_text(line: Line) -> str:
-    """The line in letters alone: W[1], a_1, w^T."""
-    return "".join(run.text + (f"_{run.sub}" if run.sub else "")
-                   + (run.sup if run.sup[:1] in ("[", "") else f"^{run.sup}") for run in line)
 
 
 def names_of(record: Record, given: Mapping[Tensor, str]) -> dict[Tensor, Line]:

@@ -18,19 +18,20 @@ from typing import Any
 
 import graphviz
 
-from tinygrad_course.visualize.layout.layered import Graph, Placement, Point, place
-from tinygrad_course.visualize.scene.shapes import clean
+from tinygrad_course.visualize.layout.layered import LayoutGraph, Placement, Point, place
+from tinygrad_course.visualize.scene.lettering import clean
 
 SECONDS = 10.0   # that dot may take
 MOST_BOXES = 400  # for which dot is asked: it was measured at 7 s for 1000, and does not end in minutes for 4000
 LONGEST_NAME = 60  # letters of a user's text in a label
+LOOK = {"fontname": "Helvetica", "fontsize": "10"}  # of whatever has a label, in DOT texts for users
 
 
 class NoPlaces(Exception):
     """dot gave no places; the message says why."""
 
 
-def arranged(graph: Graph) -> tuple[Placement, str]:
+def arranged(graph: LayoutGraph) -> tuple[Placement, str]:
     """Places for everything, from dot if it can, else from `layout`; and one line that says which."""
     try:
         return _places_of_dot(graph)
@@ -38,7 +39,7 @@ def arranged(graph: Graph) -> tuple[Placement, str]:
         return place(graph), f"laid out by tinygrad_course: {reason}"
 
 
-def _places_of_dot(graph: Graph) -> tuple[Placement, str]:
+def _places_of_dot(graph: LayoutGraph) -> tuple[Placement, str]:
     if len(graph.sizes) > MOST_BOXES:
         raise NoPlaces(f"{len(graph.sizes)} boxes are too many for the program dot")
     program = shutil.which("dot")
@@ -82,7 +83,7 @@ def _run(command: list[str], text: str, until: float, errors: bool = False) -> b
         return result.read()
 
 
-def _text(graph: Graph) -> str:
+def _text(graph: LayoutGraph) -> str:
     """The graph for dot: numbers only. Lengths are inches."""
     lines = ["digraph {", 'graph [nodesep=0.25 ranksep=0.42 margin=0 pad=0 splines=true];',
              'node [shape=box fixedsize=true label="" margin=0];', "edge [arrowhead=none];"]
@@ -109,7 +110,7 @@ def _text(graph: Graph) -> str:
     return "\n".join([*lines, "}\n"])
 
 
-def _read(answer: Any, graph: Graph) -> Placement:
+def _read(answer: Any, graph: LayoutGraph) -> Placement:
     """dot's places; it counts y from below."""
     _, _, width, height = map(float, answer["bb"].split(","))
 

@@ -25,7 +25,7 @@ MANY_BENDS = 20_000   # with more, arrows over many layers are drawn straight ac
 
 
 @dataclass
-class Graph:
+class LayoutGraph:
     """What is to be laid out. Numbers stand for boxes and groups: their places in these lists."""
 
     sizes: Sequence[tuple[float, float]]       # width and height of each box
@@ -46,7 +46,7 @@ class Placement:
 
 
 @dataclass
-class _Item:
+class _Placed:
     """A box, a group that is already laid out, the place where an arrow passes the border, or a bend."""
 
     width: float
@@ -65,7 +65,7 @@ class _Level:
     """One group, or what is outside all groups, laid out: positions are relative to its upper left corner."""
 
     group: int | None
-    items: list[_Item] = field(default_factory=list)
+    items: list[_Placed] = field(default_factory=list)
     ways: dict[int, list[Point]] = field(default_factory=dict)  # for each arrow its corners within this level
     width: float = 0.0
     height: float = 0.0
@@ -73,7 +73,7 @@ class _Level:
     exits: dict[int, float] = field(default_factory=dict)
 
 
-def place(graph: Graph) -> Placement:
+def place(graph: LayoutGraph) -> Placement:
     """Coordinates for all boxes, arrows and groups; linear in their number but for a logarithm."""
     group_of = list(graph.group_of) or [None] * len(graph.sizes)
     chains = _chains(graph.parents)
@@ -94,10 +94,10 @@ def place(graph: Graph) -> Placement:
     levels: dict[int | None, _Level] = {}
     for group in [*order, None]:
         level = _Level(group)
-        item_of: dict[int, _Item] = {}
+        item_of: dict[int, _Placed] = {}
         for box in inside[group]:
-            item_of[box] = _Item(*graph.sizes[box], box=box)
-        frames = {child: _Item(levels[child].width, levels[child].height, level=levels[child])
+            item_of[box] = _Placed(*graph.sizes[box], box=box)
+        frames = {child: _Placed(levels[child].width, levels[child].height, level=levels[child])
                   for child in within[group]}
         level.items = [*item_of.values(), *frames.values()]
         _lay_out(level, graph, passing[group], item_of, frames, group_of, chains)
@@ -122,11 +122,11 @@ def _around(group: int | None, chains: list[list[int]]) -> list[int | None]:
     return [*(chains[group] if group is not None else ()), None]
 
 
-def _lay_out(level: _Level, graph: Graph, edges: list[int], item_of: dict[int, _Item], frames: dict[int, _Item],
-             group_of: list[int | None], chains: list[list[int]]) -> None:
+def _lay_out(level: _Level, graph: LayoutGraph, edges: list[int], item_of: dict[int, _Placed],
+             frames: dict[int, _Placed], group_of: list[int | None], chains: list[list[int]]) -> None:
     """Fill in the coordinates of one level, whose inner groups are done."""
 
-    def end(box: int) -> _Item | None:
+    def end(box: int) -> _Placed | None:
         """The item of this level that holds a box; None if it is outside."""
         if box in item_of:
             return item_of[box]
@@ -136,15 +136,15 @@ def _lay_out(level: _Level, graph: Graph, edges: list[int], item_of: dict[int, _
         inner = around[around.index(level.group) - 1]
         return frames[inner] if inner is not None else None
 
-    arrows: list[tuple[int, _Item, _Item]] = []
+    arrows: list[tuple[int, _Placed, _Placed]] = []
     for edge in edges:
         tail, head = (end(box) for box in graph.edges[edge])
         if tail is head:
             continue  # it stays within an inner group
         if tail is None:
-            level.items.append(tail := _Item(8.0, 0.0, entry=edge))
+            level.items.append(tail := _Placed(8.0, 0.0, entry=edge))
         if head is None:
-            level.items.append(head := _Item(8.0, 0.0, exit=edge))
+            level.items.append(head := _Placed(8.0, 0.0, exit=edge))
         arrows.append((edge, tail, head))
 
     _assign_layers(level.items, [(tail, head) for _, tail, head in arrows])
@@ -171,16 +171,16 @@ def _lay_out(level: _Level, graph: Graph, edges: list[int], item_of: dict[int, _
     _route(level, paths, tops, bottoms)
 
 
-def _offsets(edge: int, tail: _Item, head: _Item) -> Point:
+def _offsets(edge: int, tail: _Placed, head: _Placed) -> Point:
     """Where an arrow leaves and enters, from the centres of the boxes: through their groups' borders."""
     out = tail.level.exits.get(edge, tail.width / 2) - tail.width / 2 if tail.level else 0.0
     into = head.level.entries.get(edge, head.width / 2) - head.width / 2 if head.level else 0.0
     return out, into
 
 
-def _assign_layers(items: list[_Item], arrows: list[tuple[_Item, _Item]]) -> None:
+def _assign_layers(items: list[_Placed], arrows: list[tuple[_Placed, _Placed]]) -> None:
     """The longest way from above decides; what nothing leads to stands right above the first that uses it."""
-    below: dict[int, list[_Item]] = defaultdict(list)
+    below: dict[int, list[_Placed]] = defaultdict(list)
     waiting = {id(item): 0 for item in items}
     sources = set(waiting)
     for tail, head in arrows:
@@ -207,7 +207,7 @@ def _assign_layers(items: list[_Item], arrows: list[tuple[_Item, _Item]]) -> Non
         item.layer = 0 if item.entry is not None else item.layer - first + above
 
 
-def _with_bends(level: _Level, arrows: list[tuple[int, _Item, _Item]]) -> list[tuple[int, list[_Item]]]:
+def _with_bends(level: _Level, arrows: list[tuple[int, _Placed, _Placed]]) -> list[tuple[int, list[_Placed]]]:
     """For each arrow the items that it passes; bends are added to the level's items."""
     bends = sum(max(0, head.layer - tail.layer - 1) for _, tail, head in arrows)
     longest = 12 if bends > MANY_BENDS else bends + 1
@@ -216,7 +216,7 @@ def _with_bends(level: _Level, arrows: list[tuple[int, _Item, _Item]]) -> list[t
         path = [tail]
         if head.layer - tail.layer <= longest:
             for layer in range(tail.layer + 1, head.layer):
-                path.append(_Item(6.0, 0.0, layer=layer))
+                path.append(_Placed(6.0, 0.0, layer=layer))
                 level.items.append(path[-1])
         paths.append((edge, [*path, head]))
     return paths
@@ -247,12 +247,12 @@ def _rows(level: _Level, layers: list[list[int]], links: Sequence[tuple[int, int
     return tops, bottoms
 
 
-def _route(level: _Level, paths: list[tuple[int, list[_Item]]], tops: list[float], bottoms: list[float]) -> None:
+def _route(level: _Level, paths: list[tuple[int, list[_Placed]]], tops: list[float], bottoms: list[float]) -> None:
     """The corners of each arrow: it goes straight down beside the boxes, and to the side only between the layers."""
     outs: dict[tuple[int, int], float] = {}
     ins: dict[tuple[int, int], float] = {}
-    leaving: dict[int, list[tuple[float, int, _Item]]] = defaultdict(list)
-    arriving: dict[int, list[tuple[float, int, _Item]]] = defaultdict(list)
+    leaving: dict[int, list[tuple[float, int, _Placed]]] = defaultdict(list)
+    arriving: dict[int, list[tuple[float, int, _Placed]]] = defaultdict(list)
     for edge, path in paths:
         tail, head = path[0], path[-1]
         outs[edge, 0], ins[edge, 0] = _offsets(edge, tail, head)
@@ -283,7 +283,7 @@ def _route(level: _Level, paths: list[tuple[int, list[_Item]]], tops: list[float
         level.ways[edge] = way
 
 
-def _assembled(outermost: _Level, graph: Graph) -> Placement:
+def _assembled(outermost: _Level, graph: LayoutGraph) -> Placement:
     """All levels put where they belong; the pieces of each arrow joined from the tail to the head."""
     centres: list[Point] = [(0.0, 0.0)] * len(graph.sizes)
     pieces: list[list[list[Point]]] = [[] for _ in graph.edges]

@@ -8,10 +8,11 @@ import numpy as np
 
 from tinygrad_course.visualize.network.layers import Network
 from tinygrad_course.visualize.network.parts import (
-    ASCENT, Edge, Figure, MARGIN, NORMAL, Node, Options, activation_line, caption, counted, dots, finished,
-    label_items, layer_identifier, plain_text, radius_for, shown, unit_identifier, unit_run, value_text,
+    ASCENT, Connection, Sheet, MARGIN, NORMAL, Mark, NetworkOptions, activation_line, caption, dots, finished,
+    label_items, layer_identifier, radius_for, shown, unit_identifier, unit_run, value_text,
 )
-from tinygrad_course.visualize.scene.shapes import Curve, Item, Line, Run, Scene, Shape, Text, line_width, text_width
+from tinygrad_course.visualize.scene.shapes import Curve, Item, Scene, Shape
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, counted, line_width, plain_text, text_width
 
 BIG = 18.0        # y_hat
 PAD = 12.0        # between units and the rectangle around them
@@ -19,7 +20,7 @@ ARROW = 1.6       # width of the arrows between layers
 SHORTEST = 56.0   # arrow
 
 
-def simplified(network: Network, options: Options) -> tuple[Figure, Scene]:
+def simplified(network: Network, options: NetworkOptions) -> tuple[Sheet, Scene]:
     """A rectangle per layer around its first and last units, an arrow from each layer to the next, then y_hat."""
     L = len(network.layers)
     layers = shown(L + 1, options.layer_limit)
@@ -33,8 +34,8 @@ def simplified(network: Network, options: Options) -> tuple[Figure, Scene]:
     middle = top + 24.0 + (tallest * row_gap - 8.0) / 2 + PAD
     height = middle + (tallest * row_gap - 8.0) / 2 + PAD + MARGIN
 
-    figure = Figure()
-    chain = _Chain(figure, middle)
+    sheet = Sheet()
+    chain = _Chain(sheet, middle)
     for l in layers:
         if l is None:
             _left_out(chain, network, len(rows) - 1)
@@ -48,25 +49,25 @@ def simplified(network: Network, options: Options) -> tuple[Figure, Scene]:
         chain.add(layer_identifier(network, l) if boxed else unit, half, room, labels)
         x = chain.x
         if boxed:
-            node = Node(layer_identifier(network, l), plain_text(heads[l]), x, middle, box_width, box_height, "box",
+            sheet.frame(layer_identifier(network, l), plain_text(heads[l]),
+                        Shape("rectangle", x, middle, box_width, box_height, radius=6.0),
                         counted(network.units(l), "unit" if l else "input"))
-            figure.node(node, [Shape("rectangle", x, middle, box_width, box_height, radius=6.0)], behind=True)
-        figure.front.append(Text(x, middle - (box_height / 2 if boxed else radius) - 9.0, heads[l], NORMAL, bold=True,
-                                 limit=120.0))
+        sheet.front.append(Text(x, middle - (box_height / 2 if boxed else radius) - 9.0, heads[l], NORMAL, bold=True,
+                                limit=120.0))
         for row, j in enumerate(rows[l]):
-            _unit(figure, network, l, j, len(rows[l]) - 1, x, middle + (row - (len(rows[l]) - 1) / 2) * row_gap, radius)
+            _unit(sheet, network, l, j, len(rows[l]) - 1, x, middle + (row - (len(rows[l]) - 1) / 2) * row_gap, radius)
     _output(chain)
-    return figure, finished(figure, (0.0, chain.right), height, network, options,
-                            "simplified network: a rectangle per layer with its first and last units")
+    return sheet, finished(sheet, (0.0, chain.right), height, network, options,
+                           "simplified network: a rectangle per layer with its first and last units")
 
 
-def blocks(network: Network, options: Options) -> tuple[Figure, Scene]:
+def blocks(network: Network, options: NetworkOptions) -> tuple[Sheet, Scene]:
     """A block per layer, x, a^[1], ..., y_hat, with W^[l] and b^[l] and their shapes on the arrows between them."""
     L = len(network.layers)
-    figure = Figure()
+    sheet = Sheet()
     height = 84.0
     middle = MARGIN + (26.0 if options.title else 0.0) + height / 2
-    chain = _Chain(figure, middle)
+    chain = _Chain(sheet, middle)
     layers = shown(L + 1, options.layer_limit)
     for l in layers:
         if l is None:
@@ -85,11 +86,10 @@ def blocks(network: Network, options: Options) -> tuple[Figure, Scene]:
         for line, size, bold, colour in lines:
             items.append(Text(chain.x, y + 6.0, line, size, colour=colour, bold=bold, limit=width - 12.0))
             y += 20.0
-        label = " ".join(plain_text(line) for line, *_ in lines)
-        figure.node(Node(layer_identifier(network, l), label, chain.x, middle, width, height, "box",
-                         caption(network, l)), items)
-    return figure, finished(figure, (0.0, chain.right), middle + height / 2 + MARGIN, network, options,
-                            "blocks: one per layer, the parameters on the arrows")
+        sheet.node(Mark(layer_identifier(network, l), tuple(plain_text(line) for line, *_ in lines), "box",
+                        caption(network, l)), items)
+    return sheet, finished(sheet, (0.0, chain.right), middle + height / 2 + MARGIN, network, options,
+                           "blocks: one per layer, the parameters on the arrows")
 
 
 # ------------------------------------------------------------------------------------------------ from left to right
@@ -98,8 +98,8 @@ def blocks(network: Network, options: Options) -> tuple[Figure, Scene]:
 class _Chain:
     """Shapes from left to right at one height, each with an arrow from the one before it."""
 
-    def __init__(self, figure: Figure, y: float):
-        self.figure, self.y = figure, y
+    def __init__(self, sheet: Sheet, y: float):
+        self.sheet, self.y = sheet, y
         self.x = 0.0
         self.right = 0.0   # where the last shape ends, and its caption
         self.tail = ""     # its name
@@ -114,14 +114,15 @@ class _Chain:
             gap = max(SHORTEST, widest + 26.0)
             self.x = max(self.edge + gap + half, self.right + 12.0 + room)
             start, end = (self.edge + 2.0, self.y), (self.x - half - 2.0, self.y)
-            self.figure.edge(Edge(self.tail, identifier, ", ".join(plain_text(line) for line in labels), "ink", ARROW),
-                             Curve([start, end], colour="ink", width=ARROW))
+            label = ", ".join(plain_text(line) for line in labels)
+            self.sheet.edge(Connection(self.tail, identifier, label, "ink", ARROW),
+                            Curve([start, end], colour="ink", width=ARROW))
             for line, y in zip(labels, (self.y - 9.0, self.y + 8.0 + ASCENT * 11.0)):
-                self.figure.front.append(Text((start[0] + end[0] - 6.0) / 2, y, line, 11.0))
+                self.sheet.front.append(Text((start[0] + end[0] - 6.0) / 2, y, line, 11.0))
         self.tail, self.edge, self.right = identifier, self.x + half, self.x + room
 
 
-def _head(network: Network, l: int, options: Options) -> Line:
+def _head(network: Network, l: int, options: NetworkOptions) -> Line:
     return (activation_line(network, l) if options.activations else None) or [Run(caption(network, l))]
 
 
@@ -130,30 +131,32 @@ def _value(network: Network, l: int, j: int) -> str:
     return "" if values is None else value_text(values[j])
 
 
-def _unit(figure: Figure, network: Network, l: int, j: int | None, drawn: int, x: float, y: float,
+def _unit(sheet: Sheet, network: Network, l: int, j: int | None, drawn: int, x: float, y: float,
           radius: float) -> None:
     circle = Shape("ellipse", x, y, 2 * radius, 2 * radius)
+    column = layer_identifier(network, l)
     if j is None:
         left_out = f"{network.units(l) - drawn} more of {network.units(l)}"
-        node = Node(f"{layer_identifier(network, l)}_more", "...", x, y, 2 * radius, 2 * radius, "circle", left_out)
-        figure.node(node, [circle, *dots(x, y, vertical=False)])
+        sheet.node(Mark(f"{column}_more", ("...",), "circle", left_out, column=column),
+                   [circle, *dots(x, y, vertical=False)])
         return
     run = unit_run(network, l, j + 1)
     values = network.values_of(l)
     tooltip = plain_text([run]) + ("" if values is None else f" = {float(values[j]):.10g}")
-    figure.node(Node(unit_identifier(network, l, j + 1), plain_text([run]), x, y, 2 * radius, 2 * radius, "circle",
-                     tooltip), [circle, *label_items([run], x, y, NORMAL, _value(network, l, j))])
+    value = _value(network, l, j)
+    sheet.node(Mark(unit_identifier(network, l, j + 1), (plain_text([run]), *([value] if value else [])), "circle",
+                    tooltip, column=column), [circle, *label_items([run], x, y, NORMAL, value)])
 
 
 def _output(chain: _Chain) -> None:
     """y_hat, as text, behind the last layer."""
     half = text_width("ŷ", BIG) / 2 + 2.0
     chain.add("y_hat", half, half)
-    chain.figure.node(Node("y_hat", "ŷ", chain.x, chain.y, 2 * half, BIG * 1.3, "plaintext"),
-                      [Text(chain.x, chain.y + 0.28 * BIG, [Run("ŷ")], BIG)])
+    chain.sheet.node(Mark("y_hat", ("ŷ",), "plaintext"),
+                     [Text(chain.x, chain.y + 0.28 * BIG, [Run("ŷ")], BIG)])
 
 
-def _edge_labels(network: Network, l: int, options: Options, shapes: bool = False) -> list[Line]:
+def _edge_labels(network: Network, l: int, options: NetworkOptions, shapes: bool = False) -> list[Line]:
     """W^[l] and b^[l], with their shapes if wanted; w and b in logistic regression."""
     layer = network.layers[l - 1]
     number = "" if layer.transposed else f"[{l}]"
@@ -172,9 +175,8 @@ def _left_out(chain: _Chain, network: Network, drawn: int) -> None:
     many = len(network.layers) - drawn
     chain.add("more", 43.0, 43.0)
     x, y = chain.x, chain.y
-    chain.figure.node(
-        Node("more", f"{many} more layers", x, y, 86.0, 76.0, "box",
-             f"{many} of {len(network.layers)} layers are not drawn"),
+    chain.sheet.node(
+        Mark("more", (f"{many} more layers",), "box", f"{many} of {len(network.layers)} layers are not drawn"),
         [Shape("rectangle", x, y, 86.0, 76.0, "panel", "line", radius=8.0, dashed=True),
          *dots(x, y - 14.0, vertical=False), Text(x, y + 8.0, [Run(str(many))], NORMAL, colour="muted"),
          Text(x, y + 23.0, [Run("more layers")], NORMAL, colour="muted")])

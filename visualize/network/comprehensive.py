@@ -9,11 +9,12 @@ import numpy as np
 from tinygrad_course.errors import InputError
 from tinygrad_course.visualize.network.layers import Network
 from tinygrad_course.visualize.network.parts import (
-    ASCENT, DESCENT, Edge, Figure, MARGIN, NORMAL, Node, Options, SMALL, activation_line, baseline, caption, counted,
-    dots, finished, label_items, layer_identifier, on_circle, parameter_runs, plain_text, radius_for, shown,
+    ASCENT, DESCENT, Connection, Sheet, MARGIN, NORMAL, Mark, NetworkOptions, SMALL, activation_line, baseline, caption,
+    dots, finished, label_items, layer_identifier, on_circle, parameter_runs, radius_for, shown,
     unit_identifier, unit_run, value_text,
 )
-from tinygrad_course.visualize.scene.shapes import Curve, Group, Run, Scene, Shape, Text, line_width, text_width
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Scene, Shape
+from tinygrad_course.visualize.scene.lettering import Run, Text, counted, line_width, plain_text, text_width
 
 OUTPUT = 18.0        # size of y_hat, in a circle that is larger than those of the other units
 MOST_EDGES = 20_000  # more make a file that nothing can show
@@ -54,8 +55,8 @@ class Weights:
                 THINNEST + (THICKEST - THINNEST) * abs(w) / self.largest, False)
 
 
-def comprehensive(network: Network, options: Options) -> tuple[Figure, Scene]:
-    """The figure and its scene. Raises InputError where more edges are asked for than a file can hold."""
+def comprehensive(network: Network, options: NetworkOptions) -> tuple[Sheet, Scene]:
+    """The sheet and its scene. Raises InputError where more edges are asked for than a file can hold."""
     L = len(network.layers)
     layers = shown(L + 1, options.layer_limit)
     rows = {l: shown(network.units(l), options.limit) for l in layers if l is not None}
@@ -74,14 +75,14 @@ def comprehensive(network: Network, options: Options) -> tuple[Figure, Scene]:
     if options.weights:
         height += 34.0
 
-    figure = Figure()
-    picture = _Picture(figure, network, options, columns, row_gap, middle)
+    sheet = Sheet()
+    picture = _Picture(sheet, network, options, columns, row_gap, middle)
     picture.draw(head)
     ends = columns[0].x - columns[0].reach, columns[-1].x + columns[-1].reach
     if options.weights:
         wide = picture.legend(sum(ends) / 2)
         ends = min(ends[0], wide[0]), max(ends[1], wide[1])
-    return figure, finished(figure, ends, height, network, options, "comprehensive network: every unit and edge")
+    return sheet, finished(sheet, ends, height, network, options, "comprehensive network: every unit and edge")
 
 
 def _check_edges(layers: list[int | None], rows: dict[int, list[int | None]]) -> None:
@@ -96,7 +97,7 @@ def _check_edges(layers: list[int | None], rows: dict[int, list[int | None]]) ->
 
 
 def _columns(network: Network, layers: list[int | None], rows: dict[int, list[int | None]],
-             options: Options) -> tuple[list[Column], float]:
+             options: NetworkOptions) -> tuple[list[Column], float]:
     """The columns from x = 0 to the right, and the distance between rows, the same in all of them."""
     radius = {l: _radius(network, l, rows[l]) for l in rows}
     L = len(network.layers)
@@ -170,9 +171,9 @@ def label_place(targets: int) -> float:
 
 
 class _Picture:
-    def __init__(self, figure: Figure, network: Network, options: Options, columns: list[Column], row_gap: float,
+    def __init__(self, sheet: Sheet, network: Network, options: NetworkOptions, columns: list[Column], row_gap: float,
                  middle: float):
-        self.figure, self.network, self.options = figure, network, options
+        self.sheet, self.network, self.options = sheet, network, options
         self.columns, self.row_gap, self.middle = columns, row_gap, middle
         self.weights = self._drawn_weights()
 
@@ -217,7 +218,7 @@ class _Picture:
         labels: list[Any] = []
         for r, k, s, j in found:
             self._edge(before, after, (r, k), (s, j), labels)
-        self.figure.between.extend(labels)
+        self.sheet.between.extend(labels)
 
     def _edge(self, before: Column, after: Column, source: tuple[int, int], target: tuple[int, int],
               labels: list[Any]) -> None:
@@ -237,10 +238,10 @@ class _Picture:
             colour, width, dashed = self.weights.style(self._weight(after.l, j, k))
         first = on_circle(*start, before.radius, end) if before.l else start
         last = on_circle(*end, after.radius + 0.5, first)
-        edge = Edge(unit_identifier(self.network, before.l, k + 1), unit_identifier(self.network, after.l, j + 1),
-                    plain_text([name]) if self.options.parameters else "",
-                    colour if self.options.weights else "", width)
-        self.figure.edge(edge, Curve([first, last], colour=colour, width=width, dashed=dashed), tooltip)
+        edge = Connection(unit_identifier(self.network, before.l, k + 1), unit_identifier(self.network, after.l, j + 1),
+                          plain_text([name]) if self.options.parameters else "",
+                          colour if self.options.weights else "", width)
+        self.sheet.edge(edge, Curve([first, last], colour=colour, width=width, dashed=dashed), tooltip)
         if self.options.parameters:
             t = label_place(len(after.rows))
             x, y = start[0] + t * (end[0] - start[0]), start[1] + t * (end[1] - start[1])
@@ -260,21 +261,21 @@ class _Picture:
             edge_of_box = (box.x - sign * MORE / 2, y)
             identifier = unit_identifier(self.network, column.l, j + 1)
             if sign > 0:
-                self.figure.edge(Edge(identifier, "more"), Curve([unit, edge_of_box], width=0.8))
+                self.sheet.edge(Connection(identifier, "more"), Curve([unit, edge_of_box], width=0.8))
             else:
-                self.figure.edge(Edge("more", identifier), Curve([edge_of_box, unit], width=0.8))
+                self.sheet.edge(Connection("more", identifier), Curve([edge_of_box, unit], width=0.8))
 
     # ---------------------------------------------------------------------------------------------- units
 
     def _units(self, column: Column, l: int) -> None:
         network = self.network
-        values = network.values_of(l)
+        values, layer = network.values_of(l), layer_identifier(network, l)
         for row, j in enumerate(column.rows):
             y = self._y(column, row)
             if j is None:
                 left_out = network.units(l) - len(column.rows) + 1
-                self.figure.node(Node(f"{layer_identifier(network, l)}_more", "...", column.x, y, 16.0, 24.0,
-                                      "plaintext", f"{left_out} more of {network.units(l)}"), dots(column.x, y))
+                self.sheet.node(Mark(f"{layer}_more", ("...",), "plaintext",
+                                     f"{left_out} more of {network.units(l)}", column=layer), dots(column.x, y))
                 continue
             run = unit_run(network, l, j + 1, True, True)
             size = OUTPUT if l == len(network.layers) else NORMAL
@@ -282,11 +283,10 @@ class _Picture:
             tooltip = plain_text([run]) + ("" if values is None else f" = {float(values[j]):.10g}")
             items = label_items([run], column.x, y, size, value)
             circle = Shape("ellipse", column.x, y, 2 * column.radius, 2 * column.radius)
-            width = 2 * (column.radius if l else column.reach)
             bias = self._bias(column, l, j, y) if l and self.options.parameters else ""
-            self.figure.node(Node(unit_identifier(network, l, j + 1), plain_text([run]), column.x, y, width,
-                                  2 * column.radius if l else 24.0, "circle" if l else "plaintext", tooltip, bias),
-                             [circle, *items] if l else items)
+            mark = Mark(unit_identifier(network, l, j + 1), (plain_text([run]), *([value] if value else [])),
+                        "circle" if l else "plaintext", tooltip, bias, layer)
+            self.sheet.node(mark, [circle, *items] if l else items)
 
     def _bias(self, column: Column, l: int, j: int, y: float) -> str:
         """A bias comes from no unit: a short arrow from above. Returns its name."""
@@ -298,7 +298,7 @@ class _Picture:
         tooltip = plain_text([run])
         if layer.b is not None:
             tooltip += f" = {float(np.broadcast_to(layer.b, (layer.units, 1))[j, 0]):.10g}"
-        self.figure.between.append(Group(
+        self.sheet.between.append(Group(
             [Curve([(column.x, top - 13.0), (column.x, top - 0.5)], width=0.8),
              Text(column.x, top - 15.0 - DESCENT * SMALL, [run], SMALL)], f"b{l}_{j + 1}", tooltip))
         return plain_text([run])
@@ -310,22 +310,22 @@ class _Picture:
         lines = [Text(column.x, y + 20.0, [Run(str(many))], NORMAL, colour="muted"),
                  Text(column.x, y + 35.0, [Run("more layers")], NORMAL, colour="muted")]
         box = Shape("rectangle", column.x, y, MORE, max(tall, 96.0), "panel", "line", radius=8.0, dashed=True)
-        self.figure.node(Node("more", f"{many} more layers", column.x, y, MORE, max(tall, 96.0), "box",
-                              f"{many} of {len(self.network.layers)} layers are not drawn"),
-                         [box, *dots(column.x, y - 4.0, vertical=False), *lines])
+        self.sheet.node(Mark("more", (f"{many} more layers",), "box",
+                             f"{many} of {len(self.network.layers)} layers are not drawn"),
+                        [box, *dots(column.x, y - 4.0, vertical=False), *lines])
 
     def _caption(self, column: Column, head: float) -> None:
         if column.l is None:
             return
         room = self._room(column)
-        self.figure.front.append(Text(column.x, head + 13.0, [Run(caption(self.network, column.l))], NORMAL,
-                                      colour="muted", limit=room))
+        self.sheet.front.append(Text(column.x, head + 13.0, [Run(caption(self.network, column.l))], NORMAL,
+                                     colour="muted", limit=room))
         line = activation_line(self.network, column.l)
         if self.options.activations and line is not None:
-            self.figure.front.append(Text(column.x, head + 30.0, line, NORMAL, bold=True, limit=room))
+            self.sheet.front.append(Text(column.x, head + 30.0, line, NORMAL, bold=True, limit=room))
         if None in column.rows:
             what = "input" if column.l == 0 else "unit"
-            self.figure.front.append(Text(column.x, self._bottom() + 20.0, [
+            self.sheet.front.append(Text(column.x, self._bottom() + 20.0, [
                 Run(counted(self.network.units(column.l), what))], NORMAL, colour="muted", limit=room))
 
     def _room(self, column: Column) -> float:
@@ -346,7 +346,7 @@ class _Picture:
         width = sum(widths) + 22.0 * (len(samples) - 1)
         x = centre - width / 2
         for (colour, thickness, text), step in zip(samples, widths):
-            self.figure.front += [
+            self.sheet.front += [
                 Curve([(x, y), (x + 26.0, y)], arrow=False, colour=colour, width=thickness, dashed=colour == "error"),
                 Text(x + 32.0, y + 4.0, [Run(text)], 11.0, "start", "muted")]
             x += step + 22.0

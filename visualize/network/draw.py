@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.visualize.layout.graphviz import dot_label
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.network.compact import blocks, simplified
+from tinygrad_course.visualize.network.sheet_dot import to_digraph
 from tinygrad_course.visualize.network.layers import Network, read_network
-from tinygrad_course.visualize.network.parts import Figure, Options
+from tinygrad_course.visualize.network.parts import Sheet, NetworkOptions
 from tinygrad_course.visualize.network.comprehensive import comprehensive
-from tinygrad_course.visualize.scene.shapes import LIGHT, Scene
+from tinygrad_course.visualize.scene.shapes import Scene
 
-STYLES: dict[str, Callable[[Network, Options], tuple[Figure, Scene]]] = {
+STYLES: dict[str, Callable[[Network, NetworkOptions], tuple[Sheet, Scene]]] = {
     "comprehensive": comprehensive, "simplified": simplified, "blocks": blocks}
 LIMITS = {"comprehensive": 10, "simplified": 5, "blocks": 3}  # units drawn of each layer
 
@@ -53,12 +53,13 @@ def draw_network(model_or_layer_sizes: Any, style: str = "comprehensive", *,
                          f"activations={['relu'] * (min(len(network.layers), 4) - 1) + ['sigmoid']}")
     if activations is not None and not isinstance(activations, (bool, np.bool_)):
         network, known = network.with_activations(_names(activations, len(network.layers))), True
-    options = Options(activations=bool(known and style != "comprehensive" if activations is None else
-                                       activations is not False),
-                      parameters=style == "blocks" if parameters is None else parameters, weights=weights,
-                      limit=limit or (6 if parameters and style == "comprehensive" else LIMITS[style]),
-                      layer_limit=layer_limit, title=title or "")
-    return _drawing(*STYLES[style](network, options))
+    options = NetworkOptions(activations=bool(known and style != "comprehensive" if activations is None else
+                                              activations is not False),
+                             parameters=style == "blocks" if parameters is None else parameters, weights=weights,
+                             limit=limit or (6 if parameters and style == "comprehensive" else LIMITS[style]),
+                             layer_limit=layer_limit, title=title or "")
+    sheet, scene = STYLES[style](network, options)
+    return Drawing("network", lambda: scene, lambda: to_digraph(sheet, scene.title))
 
 
 def _check(style: Any, parameters: Any, weights: Any, example: Any, limit: Any, layer_limit: Any, title: Any) -> None:
@@ -94,19 +95,3 @@ def _names(activations: Any, layers: int) -> list[str | None]:
         if name is not None and not isinstance(name, str):
             raise InputError(f"activations are names or None, but {name!r} is among them")
     return [name or None for name in activations]
-
-
-def _drawing(figure: Figure, scene: Scene) -> Drawing:
-    """The scene, and the same network in the DOT language with the same places, in points from the lower left."""
-    drawing = Drawing("network", graph_attr={
-        "layout": "neato", "bb": f"0,0,{scene.width:.2f},{scene.height:.2f}", "splines": "line",
-        "label": dot_label(scene.title)})
-    for node in figure.nodes:
-        drawing.node(node.identifier, dot_label(node.label), pos=f"{node.x:.2f},{scene.height - node.y:.2f}!",
-                     width=f"{node.width / 72:.4f}", height=f"{node.height / 72:.4f}", fixedsize="true",
-                     shape=node.shape, **({"xlabel": dot_label(node.beside)} if node.beside else {}))
-    for edge in figure.edges:
-        drawing.edge(edge.tail, edge.head, dot_label(edge.label) if edge.label else None,
-                     **({"color": LIGHT[edge.colour], "penwidth": f"{edge.width:.2f}"} if edge.colour else {}))
-    drawing.scene = scene
-    return drawing

@@ -1,6 +1,6 @@
 """What the three pictures of a network have in common: units, labels, captions, and what is left out.
 
-A `Figure` collects a picture and, beside it, the same network as nodes and edges for its DOT text.
+A `Sheet` collects a picture and, beside it, the same network as nodes and edges for its DOT text.
 """
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tinygrad_course.visualize.network.layers import Layer, Network
-from tinygrad_course.visualize.scene.shapes import (
-    Curve, Group, Item, Line, Run, Scene, Shape, Text, line_width, text_width,
-)
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Scene, Shape
+from tinygrad_course.visualize.scene.lettering import Line, Run, Text, counted, line_width, text_width
 
 MARGIN = 16.0
 SMALL = 10.0        # sizes of text: parameters on edges
@@ -24,20 +23,25 @@ NAMES = {"relu": "Relu", "leaky_relu": "Leaky Relu", "log_softmax": "log softmax
 
 
 @dataclass(frozen=True)
-class Node:
+class Mark:
+    """What stands for a unit, for a layer, or for what is left out.
+
+    lines: its label. shape: Graphviz's name of it. beside: a label outside of it, its bias. column: the identifier of
+    the layer that it stands in; marks of a column stand below one another.
+    """
+
     identifier: str
-    label: str
-    x: float
-    y: float
-    width: float
-    height: float
+    lines: tuple[str, ...]
     shape: str
     tooltip: str = ""
-    beside: str = ""  # a label outside of it: its bias
+    beside: str = ""
+    column: str = ""
 
 
 @dataclass(frozen=True)
-class Edge:
+class Connection:
+    """An arrow from one mark or frame to another."""
+
     tail: str
     head: str
     label: str = ""
@@ -46,20 +50,28 @@ class Edge:
 
 
 @dataclass
-class Figure:
-    """Shapes in three planes, so that edges run above boxes and below units, and the nodes and edges they show."""
+class Sheet:
+    """Shapes in three planes, so that edges run above boxes and below units, and the nodes and edges they show.
+
+    frames: columns with a frame around their marks, by identifier, and what it is called.
+    """
 
     behind: list[Item] = field(default_factory=list)
     between: list[Item] = field(default_factory=list)
     front: list[Item] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    edges: list[Edge] = field(default_factory=list)
+    nodes: list[Mark] = field(default_factory=list)
+    edges: list[Connection] = field(default_factory=list)
+    frames: dict[str, str] = field(default_factory=dict)
 
-    def node(self, node: Node, items: Sequence[Item], behind: bool = False) -> None:
+    def node(self, node: Mark, items: Sequence[Item]) -> None:
         self.nodes.append(node)
-        (self.behind if behind else self.front).append(Group(items, node.identifier, node.tooltip))
+        self.front.append(Group(items, node.identifier, node.tooltip))
 
-    def edge(self, edge: Edge, curve: Curve, tooltip: str = "") -> None:
+    def frame(self, identifier: str, label: str, shape: Shape, tooltip: str) -> None:
+        self.frames[identifier] = label
+        self.behind.append(Group([shape], identifier, tooltip))
+
+    def edge(self, edge: Connection, curve: Curve, tooltip: str = "") -> None:
         self.edges.append(edge)
         self.between.append(Group([curve], f"{edge.tail}-{edge.head}", tooltip))
 
@@ -67,7 +79,6 @@ class Figure:
         """Move everything to the right."""
         for plane in (self.behind, self.between, self.front):
             plane[:] = [_shifted(item, dx) for item in plane]
-        self.nodes = [replace(node, x=node.x + dx) for node in self.nodes]
 
 
 # ---------------------------------------------------------------------------------------------------- what is drawn
@@ -113,11 +124,6 @@ def indices(j: int, k: int) -> str:
     return f"{j}{k}" if j < 10 and k < 10 else f"{j},{k}"
 
 
-def plain_text(line: Line) -> str:
-    """A line without stacking: "a_1^[1]"."""
-    return "".join(run.text + (f"_{run.sub}" if run.sub else "") + (f"^{run.sup}" if run.sup else "") for run in line)
-
-
 def caption(network: Network, l: int) -> str:
     return "Input" if l == 0 else "Output" if l == len(network.layers) else f"Layer {l}"
 
@@ -128,10 +134,6 @@ def activation_line(network: Network, l: int) -> Line | None:
     if name is None:
         return None
     return [Run(NAMES.get(name, name))] if name else [Run("g", sup=f"[{l}]")]
-
-
-def counted(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def value_text(value: Any) -> str:
@@ -180,7 +182,7 @@ def on_circle(x: float, y: float, radius: float, towards: tuple[float, float]) -
 
 
 @dataclass(frozen=True)
-class Options:
+class NetworkOptions:
     """What `draw_network` was asked for, with the defaults of its style filled in."""
 
     activations: bool
@@ -191,22 +193,22 @@ class Options:
     title: str
 
 
-def finished(figure: Figure, ends: tuple[float, float], height: float, network: Network, options: Options,
+def finished(sheet: Sheet, ends: tuple[float, float], height: float, network: Network, options: NetworkOptions,
              what: str) -> Scene:
-    """The scene of a figure that reaches from x = ends[0] to ends[1], with its title, in the middle of the paper."""
+    """The scene of a sheet that reaches from x = ends[0] to ends[1], with its title, in the middle of the paper."""
     drawn = ends[1] - ends[0]
     width = max(drawn, min(text_width(options.title, TITLE, True), 720.0)) + 2 * MARGIN
-    figure.shift((width - drawn) / 2 - ends[0])
+    sheet.shift((width - drawn) / 2 - ends[0])
     if options.title:
-        figure.front.append(Text(width / 2, MARGIN + 14.0, [Run(options.title)], TITLE, bold=True,
-                                 limit=width - 2 * MARGIN))
+        sheet.front.append(Text(width / 2, MARGIN + 14.0, [Run(options.title)], TITLE, bold=True,
+                                limit=width - 2 * MARGIN))
     sizes = [str(network.units(l)) if l is not None else "..." for l in shown(len(network.layers) + 1, 12)]
     names = [layer.activation for layer in network.layers[:12]]
     known = all(name is not None for name in names)
     told = f", activations {', '.join(name or 'unnamed' for name in names)}" if known else ""
     return Scene(width, height, options.title or f"{network.name} {'-'.join(sizes)}",
                  f"{what}; {counted(network.inputs, 'input')}, {counted(len(network.layers), 'layer')}{told}",
-                 [*figure.behind, *figure.between, *figure.front], "placed by tinygrad_course")
+                 [*sheet.behind, *sheet.between, *sheet.front], "placed by tinygrad_course")
 
 
 def _shifted(item: Item, dx: float) -> Item:

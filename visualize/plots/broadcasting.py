@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_course.broadcasting import broadcast_shape, explain_broadcast
 from tinygrad_course.errors import InputError
-from tinygrad_course.visualize.scene.style import INK, MUTED, VERMILION, draws, new_plot, whole_number
+from tinygrad_course.visualize.plots.style import INK, MUTED, VERMILION, draws, new_plot, whole_number
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot
 
-Shape = tuple[int, ...]
+Sizes = tuple[int, ...]
 Point = tuple[float, float]
 
 MOST_CELLS = 8  # along one axis; of longer ones the first three and the last are drawn
@@ -30,8 +30,8 @@ class Drawn:
     """An array of the picture. `drawn`: the shape that it is stretched to; `wrong`: axes that do not fit."""
 
     name: str
-    shape: Shape
-    drawn: Shape
+    shape: Sizes
+    drawn: Sizes
     wrong: tuple[int, ...] = ()
     sum_of: tuple[Drawn, ...] = ()
 
@@ -92,7 +92,7 @@ def plot_broadcasting(shape_a: int | Sequence[int], shape_b: int | Sequence[int]
     return plot
 
 
-def _checked_shape(name: str, shape: Any) -> Shape:
+def _checked_shape(name: str, shape: Any) -> Sizes:
     sizes = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
     checked = tuple(whole_number(f"an axis of {name}", size, 1) for size in sizes)
     if len(checked) > 3:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinygrad_course.compare import CLOSED_FORM_TOLERANCE, DIFFERENCES_TOLERANCE, Comparison
 from tinygrad_course.errors import InputError
-from tinygrad_course.visualize.scene.style import BLUE, GREEN, VERMILION, draws, legend, new_plot
+from tinygrad_course.visualize.plots.style import BLUE, GREEN, VERMILION, draws, legend, new_plot
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

@@ -12,10 +12,10 @@ from tinygrad_course import data
 from tinygrad_course.data.images import DEFAULT_CLASSES
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
-from tinygrad_course.visualize.scene.style import (
-    BLUE, MUTED, VERMILION, counted, draws, listed, new_plot, predicted_classes, probabilities, shortened,
-    whole_number, words,
+from tinygrad_course.visualize.plots.style import (
+    BLUE, MUTED, VERMILION, draws, listed, new_plot, predicted_classes, probabilities, shortened, whole_number, words,
 )
+from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

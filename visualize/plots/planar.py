@@ -12,10 +12,10 @@ from tinygrad_course.data.images import PLANAR_SEEDS
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.training.fit import fit
-from tinygrad_course.visualize.scene.style import (
-    CLASS_COLOURS, CLASS_MARKS, INK, counted, draws, legend, listed, new_plot, predicted_classes, probabilities,
-    whole_number,
+from tinygrad_course.visualize.plots.style import (
+    CLASS_COLOURS, CLASS_MARKS, INK, draws, legend, listed, new_plot, predicted_classes, probabilities, whole_number,
 )
+from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

@@ -11,7 +11,8 @@ from tinygrad_course.course.exercises import Exercise, exercise_named
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.training.run import History
-from tinygrad_course.visualize.scene.style import INK, counted, draws, legend, line_style, new_plot
+from tinygrad_course.visualize.plots.style import INK, draws, legend, line_style, new_plot
+from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

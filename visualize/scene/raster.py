@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.visualize.scene.shapes import (
-    Curve, Group, Item, LIGHT, Picture, Scene, Shape, Text, clean, colour, corners, placed_letters,
-)
+from tinygrad_course.visualize.scene.palette import LIGHT, colour
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, corners
+from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
 from tinygrad_course.visualize.scene.svg import arrow_head
 
 if TYPE_CHECKING:
@@ -30,8 +30,10 @@ def is_available() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def to_bytes(scene: Scene, form: str, palette: Mapping[str, str] = LIGHT, scale: float = 2.0) -> bytes:
-    """The bytes of a file in the format "png" or "pdf". scale: pixels per point of a PNG.
+def to_bytes(scene: Scene, form: str, palette: Mapping[str, str] = LIGHT, scale: float = 2.0,
+             background: bool = True) -> bytes:
+    """The bytes of a file in the format "png" or "pdf". scale: pixels per point of a PNG. background: whether to
+    paint the paper.
 
     The same scene gives the same bytes. Raises InputError for a palette of colours that only browsers know.
     """
@@ -45,7 +47,7 @@ def to_bytes(scene: Scene, form: str, palette: Mapping[str, str] = LIGHT, scale:
                                                            "image.interpolation", "pdf.compression")}):
         figure = Figure(figsize=(scene.width / 72, scene.height / 72), dpi=72 * scale)
         FigureCanvasAgg(figure)
-        figure.patch.set_facecolor(_colour(palette, "paper"))
+        figure.patch.set_facecolor(_colour(palette, "paper") if background else "none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(0, scene.width)
@@ -114,29 +116,29 @@ def _text(axes: Axes, text: Text, palette: Mapping[str, str]) -> None:
     from matplotlib.path import Path
     ink = _colour(palette, text.colour)
     for letters, x, y, size, width in placed_letters(text):
-        vertices, codes = _outlines(clean(letters), text.bold, text.italic)
+        vertices, codes = _outlines(clean(letters), text.bold)
         if not len(codes):
             continue
-        natural = _advance(clean(letters), text.bold, text.italic)
+        natural = _advance(clean(letters), text.bold)
         stretch = width / natural if natural else size / 100
         path = Path(vertices * (stretch, -size / 100) + (x, y), codes)
         axes.add_patch(PathPatch(path, facecolor=ink, edgecolor="none"))
 
 
 @lru_cache(maxsize=2000)
-def _outlines(letters: str, bold: bool, italic: bool) -> tuple[Any, Any]:
+def _outlines(letters: str, bold: bool) -> tuple[Any, Any]:
     """The outlines of letters of size 100, as vertices (n, 2), y up, and codes."""
     from matplotlib.textpath import TextToPath
     with _quietly():
-        vertices, codes = TextToPath().get_text_path(_font(bold, italic), letters, ismath=False)
+        vertices, codes = TextToPath().get_text_path(_font(bold), letters, ismath=False)
     return np.asarray(vertices, dtype=float).reshape(-1, 2), np.asarray(codes, dtype=np.uint8)
 
 
 @lru_cache(maxsize=2000)
-def _advance(letters: str, bold: bool, italic: bool) -> float:
+def _advance(letters: str, bold: bool) -> float:
     """The width of letters of size 100, with the space that follows the last one."""
     from matplotlib.textpath import TextToPath
-    font = _font(bold, italic)
+    font = _font(bold)
     with _quietly():  # between two strokes, as what is measured is ink
         wide, narrow = (TextToPath().get_text_width_height_descent(f"|{inside}|", font, ismath=False)[0]
                         for inside in (letters, ""))
@@ -151,13 +153,13 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-@lru_cache(maxsize=4)
-def _font(bold: bool, italic: bool) -> Any:
+@lru_cache(maxsize=2)
+def _font(bold: bool) -> Any:
     """The first of FONTS that are installed; the next ones serve for letters that it lacks."""
     from matplotlib.font_manager import FontProperties, fontManager
     installed = {font.name for font in fontManager.ttflist}
     return FontProperties(family=[name for name in FONTS if name in installed] or ["DejaVu Sans"],
-                          weight="bold" if bold else "normal", style="italic" if italic else "normal")
+                          weight="bold" if bold else "normal")
 
 
 def _picture(axes: Axes, picture: Picture) -> None:

@@ -10,9 +10,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from tinygrad_course.visualize.scene.shapes import (
-    Curve, Item, LIGHT, Picture, Scene, Shape, Text, clean, colour, corners, placed_letters,
-)
+from tinygrad_course.visualize.scene.palette import LIGHT, colour
+from tinygrad_course.visualize.scene.shapes import Curve, Item, Picture, Scene, Shape, corners
+from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
@@ -45,7 +45,7 @@ def _item(item: Item, palette: Mapping[str, str]) -> str:
 
 
 def _text(text: Text, palette: Mapping[str, str]) -> str:
-    style = (' font-weight="bold"' if text.bold else "") + (' font-style="italic"' if text.italic else "")
+    style = ' font-weight="bold"' if text.bold else ""
     letters = "".join(_letters(*placed) for placed in placed_letters(text))
     return f'<g fill="{colour(palette, text.colour)}"{style}>{letters}</g>' if letters else ""
 

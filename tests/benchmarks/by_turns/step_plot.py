@@ -10,7 +10,7 @@ from by_turns.rounds import Outcome
 from by_turns.problems import KINDS
 from by_turns.contestants import Contestant
 from by_turns.tables import duration
-from tinygrad_course.visualize.scene.style import BLUE, INK, MUTED, draws, new_plot
+from tinygrad_course.visualize.plots.style import BLUE, INK, MUTED, draws, new_plot
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot

@@ -11,23 +11,23 @@ import numpy as np
 import pytest
 from graphviz import Digraph
 
-from tinygrad_course.visualize.layout import graphviz as dot, ordering
+from tinygrad_course.visualize.layout import graphviz as dot, layered, ordering
 from tinygrad_course.visualize.layout.graphviz import arranged, dot_label
-from tinygrad_course.visualize.layout.layered import Graph, Placement, Point, place
+from tinygrad_course.visualize.layout.layered import LayoutGraph, Placement, Point, place
 from tinygrad_course.visualize.layout.ordering import _crossings, order_layers
 from tinygrad_course.visualize.layout.straightening import _in_order
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's program dot is not installed")
 
 
-def random_graph(seed: int, boxes: int, grouped: bool) -> Graph:
+def random_graph(seed: int, boxes: int, grouped: bool) -> LayoutGraph:
     """Arrows from smaller to larger numbers; groups are runs of numbers, nested twice, so that none depends on what
     comes out of itself."""
     r = random.Random(seed)
     sizes = [(r.uniform(20, 120), r.uniform(15, 60)) for _ in range(boxes)]
     edges = [(r.randrange(max(0, i - 8), i), i) for i in range(1, boxes) for _ in range(r.choice((0, 1, 1, 2, 3)))]
     if not grouped:
-        return Graph(sizes, edges)
+        return LayoutGraph(sizes, edges)
     # Groups 0, 1, 2 outside; 3 within 1.
     group_of: list[int | None] = [None if i % 11 == 0 else [0, 1, 2, None][4 * i // boxes] for i in range(boxes)]
     for i, group in enumerate(group_of):
@@ -43,7 +43,7 @@ def random_graph(seed: int, boxes: int, grouped: bool) -> Graph:
     if inner:
         for i in range(inner[0], inner[-1] + 1):
             group_of[i] = 3
-    return Graph(sizes, edges, group_of, [None, None, None, 1])
+    return LayoutGraph(sizes, edges, group_of, [None, None, None, 1])
 
 
 def along(route: list[Point]) -> list[Point]:
@@ -54,7 +54,7 @@ def along(route: list[Point]) -> list[Point]:
                          + t ** 3 * p[3]).tolist()]
 
 
-def check(graph: Graph, placement: Placement, down: bool = True) -> None:
+def check(graph: LayoutGraph, placement: Placement, down: bool = True) -> None:
     """What every picture needs."""
     boxes = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
              for (x, y), (w, h) in zip(placement.centres, graph.sizes)]
@@ -116,24 +116,54 @@ def test_places_of_dot(seed: int, grouped: bool) -> None:
 
 
 def test_nothing_and_one() -> None:
-    assert place(Graph([], [])).centres == []
-    placement = place(Graph([(30.0, 20.0)], []))
+    assert place(LayoutGraph([], [])).centres == []
+    placement = place(LayoutGraph([(30.0, 20.0)], []))
     assert placement.centres == [(15.0, 10.0)] and (placement.width, placement.height) == (30, 20)
 
 
 def test_parallel_arrows_are_apart() -> None:
-    first, second = place(Graph([(50, 20), (50, 20)], [(0, 1), (0, 1)])).routes
+    first, second = place(LayoutGraph([(50, 20), (50, 20)], [(0, 1), (0, 1)])).routes
     assert abs(first[-1][0] - second[-1][0]) > 4
 
 
 def test_a_leaf_stands_right_above_what_uses_it() -> None:
     sizes = [(30.0, 20.0)] * 7
-    placement = place(Graph(sizes, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 4), (6, 4)]))
+    placement = place(LayoutGraph(sizes, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 4), (6, 4)]))
     assert placement.centres[5][1] == placement.centres[6][1] == placement.centres[3][1]
 
 
+def test_a_leaf_beside_a_high_group_stands_close_to_what_uses_it() -> None:
+    """Not in the middle of the group's height, from where its arrow would be long; what is reached stays there."""
+    sizes = [(40.0, 20.0)] * 7  # 0 to 2 in the group, one below the other; 3 and the group lead to 4
+    placement = place(LayoutGraph(sizes, [(0, 1), (1, 2), (2, 4), (3, 4), (5, 6), (6, 4), (5, 0)],
+                                  [0, 0, 0, None, None, None, None], [None]))
+    _, top, _, bottom = placement.frames[0]
+    assert placement.centres[3][1] + 10 == pytest.approx(bottom)
+    assert placement.centres[6][1] == pytest.approx((top + bottom) / 2)
+
+
+def test_layers_are_further_apart_where_arrows_go_far_to_the_side() -> None:
+    def gap(leaves: int) -> float:
+        placement = place(LayoutGraph([(60.0, 20.0)] * (leaves + 1), [(0, i) for i in range(1, leaves + 1)]))
+        return placement.centres[1][1] - placement.centres[0][1] - 20.0
+    assert gap(1) == layered.LAYER_GAP
+    assert gap(1) < gap(5) < gap(9) < gap(40) == gap(60) == layered.LAYER_GAP + 40.0
+    grouped = place(LayoutGraph([(60.0, 20.0)] * 2, [(0, 1)], [None, 0], [None]))
+    assert grouped.centres[1][1] - 10.0 - grouped.frames[0][1] == (
+        layered.HEADING + layered.MARGIN / 2 + layered.LAYER_GAP / 2), "half a gap below a border"
+
+
+def test_a_straight_arrow_is_one_piece() -> None:
+    """Past a high box in its layer, and out of a group: what is one line must not be drawn as several."""
+    high = place(LayoutGraph([(40.0, 20.0), (40.0, 20.0), (40.0, 200.0), (40.0, 20.0)], [(0, 1), (1, 3), (0, 2)]))
+    out = place(LayoutGraph([(40.0, 20.0)] * 2, [(0, 1)], [0, None], [None]))
+    for placement, number in ((high, 1), (out, 0)):
+        [start, *_, end] = placement.routes[number]
+        assert start[0] == pytest.approx(end[0]) and len(placement.routes[number]) == 4
+
+
 def test_a_cycle_of_groups_is_drawn_all_the_same() -> None:
-    placement = place(Graph([(30, 20)] * 3, [(0, 1), (1, 2), (0, 2)], [0, None, 0], [None]))
+    placement = place(LayoutGraph([(30, 20)] * 3, [(0, 1), (1, 2), (0, 2)], [0, None, 0], [None]))
     assert len(placement.routes) == 3 and all(len(route) >= 4 for route in placement.routes)
 
 
@@ -145,7 +175,7 @@ def test_a_cycle_of_groups_is_drawn_all_the_same() -> None:
     [(i, i + 1) for i in range(1999)] + [(0, i) for i in range(2, 2000)],  # as a weight that every step uses
 ])
 def test_2000_boxes_are_placed(edges: list[tuple[int, int]]) -> None:
-    placement = place(Graph([(80, 40)] * 2000, edges))
+    placement = place(LayoutGraph([(80, 40)] * 2000, edges))
     assert len(set(placement.centres)) == 2000
 
 
@@ -191,7 +221,7 @@ def test_places_in_a_row_are_the_closest_to_those_wanted() -> None:
 
 # --- the program dot, and programs that only have its name ------------------------------------------------
 
-GRAPH = Graph([(50, 20), (50, 20)], [(0, 1)])
+GRAPH = LayoutGraph([(50, 20), (50, 20)], [(0, 1)])
 
 
 def program(folder: Path, text: str, mode: int = 0o755) -> str:
@@ -241,7 +271,7 @@ def test_what_dot_has_started_is_ended_with_it(tmp_path: Path, monkeypatch: pyte
 def test_dot_is_not_asked_for_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dot, "_run", lambda *_: pytest.fail("dot was started"))
     boxes = dot.MOST_BOXES + 1
-    _, line = arranged(Graph([(50, 20)] * boxes, []))
+    _, line = arranged(LayoutGraph([(50, 20)] * boxes, []))
     assert line == f"laid out by tinygrad_course: {boxes} boxes are too many for the program dot"
 
 

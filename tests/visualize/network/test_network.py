@@ -3,6 +3,8 @@
 import itertools
 import math
 import re
+import shlex
+import shutil
 import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassi
 from tinygrad_course.mode import mode
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.network.draw import draw_network
-from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, LIGHT, Shape, Text, line_width, shortened
+from tinygrad_course.visualize.scene.palette import LIGHT
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Shape
+from tinygrad_course.visualize.scene.lettering import Text, fitted, line_width, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -66,12 +70,12 @@ class Found:
 
 
 def words(text: Text) -> str:
-    line = text.line if text.limit is None else shortened(text.line, text.size, text.limit, text.bold)
+    line = text.line if text.limit is None else fitted(text.line, text.size, text.limit, text.bold)
     return "".join(run.text + (f"_{run.sub}" if run.sub else "") + (f"^{run.sup}" if run.sup else "") for run in line)
 
 
 def look(drawing: Drawing) -> Found:
-    """The picture; on the way: its SVG is XML, text keeps a margin, and the DOT text has the places of the picture."""
+    """The picture; on the way: its SVG is XML, text keeps a margin, and the DOT text has its units and edges."""
     root = ElementTree.fromstring(drawing.svg())
     assert root.tag == SVG + "svg"
     found = Found(drawing)
@@ -82,18 +86,16 @@ def look(drawing: Drawing) -> Found:
         left, top, right, bottom = box(text)
         assert 8 < left < right < drawing.scene.width - 8, words(text)
         assert 8 < top < bottom < drawing.scene.height - 8, words(text)
-    places = re.findall(r'^\t(\w+) \[.*pos="([\d.]+),([\d.]+)!"', drawing.source, re.MULTILINE)
-    assert len(places) == len(dot_nodes(drawing))
-    for name, x, y in places:
-        item = found.groups[name].items[0]
-        if isinstance(item, Shape) and not name.endswith("_more"):
-            assert (item.x, item.y) == pytest.approx((float(x), drawing.scene.height - float(y)), abs=0.01)
+    frames = set(re.findall(r"subgraph cluster_(\w+)", drawing.source))
+    drawn = {name for name in found.groups if "-" not in name and not re.fullmatch(r"b\d+_\d+", name)}
+    assert dot_nodes(drawing) | frames == drawn | {name for name in dot_nodes(drawing) if name.endswith("_more")}
+    assert dot_edges(drawing) == found.edges()
     return found
 
 
 def box(text: Text) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of the letters of a line, with its scripts."""
-    line = text.line if text.limit is None else shortened(text.line, text.size, text.limit, text.bold)
+    line = text.line if text.limit is None else fitted(text.line, text.size, text.limit, text.bold)
     width = line_width(line, text.size, text.bold)
     left = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
     up = 0.94 if any(run.sup for run in line) else 0.72
@@ -107,11 +109,17 @@ def overlap(a: Text, b: Text) -> bool:
 
 
 def dot_nodes(drawing: Drawing) -> set[str]:
-    return set(re.findall(r"^\t(\w+) \[", drawing.source, re.MULTILINE)) - {"graph"}
+    return set(re.findall(r"^\t+(\w+) \[", drawing.source, re.MULTILINE)) - {"graph", "node", "edge"}
 
 
 def dot_edges(drawing: Drawing) -> set[str]:
-    return {f"{a}-{b}" for a, b in re.findall(r"^\t(\w+) -> (\w+)", drawing.source, re.MULTILINE)}
+    """What can be seen; to the frame where an arrow ends at one."""
+    edges = set()
+    for tail, head, attributes in re.findall(r"^\t+(\w+) -> (\w+)(.*)", drawing.source, re.MULTILINE):
+        frame = {end: name for end, name in re.findall(r"(ltail|lhead)=cluster_(\w+)", attributes)}
+        if "style=invis" not in attributes:
+            edges.add(f"{frame.get('ltail', tail)}-{frame.get('lhead', head)}")
+    return edges
 
 
 def pairs(*columns: list[str]) -> set[str]:
@@ -137,6 +145,60 @@ def check_units(found: Found) -> None:
         assert math.hypot(a.x - b.x, a.y - b.y) > (a.width + b.width) / 2 + 4
     for a, b in itertools.combinations(found.texts, 2):
         assert not overlap(a, b), (words(a), words(b))
+
+
+def test_no_edge_is_steep() -> None:
+    for sizes in ([10, 10], [10, 1, 10, 2], [4, 4, 3, 1]):
+        found = look(draw_network(sizes))
+        slopes = [abs(y1 - y0) / (x1 - x0) for curve in found.curves for (x0, y0), (x1, y1) in [curve.points]]
+        assert max(slopes) < 2.6
+        assert len(sizes) > 2 or max(slopes) > 2.2, "wider than it need be"
+
+
+def test_the_thickest_edges_are_drawn_last() -> None:
+    """Above the others of their layer; edges that are no number below all, as they say nothing of size."""
+    model = PlanarClassifier(n_h=4)
+    state = model.state_dict()
+    state["W1"] = np.array([[9.0, -8.0], [0.0, 1.0], [np.inf, 2.0], [-7.0, np.nan]])
+    model.load_state_dict(state)
+    found = look(draw_network(model, weights=True))
+    edges = [name for name in found.groups if re.fullmatch(r"x_\d-a1_\d", name)]
+    widths = [found.of(name, Curve).width for name in edges if found.of(name, Curve).colour != "error"]
+    assert len(widths) == 6 and widths == sorted(widths) and len(set(widths)) == 6
+    assert sorted(found.of(name, Curve).colour for name in edges[:3]) == ["error", "error", "line"]
+
+
+# --- plain dot -------------------------------------------------------------------------------------------------
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's program dot is not installed")
+@pytest.mark.parametrize("given, options, inches", [
+    ([4, 4, 3, 1], {}, (9, 5)), ([4, 4, 3, 1], {"parameters": True}, (12, 9)),
+    ([12288, 20, 7, 5, 1], {"style": "simplified"}, (12, 6)), ([12288, 20, 7, 5, 1], {"style": "blocks"}, (18, 2)),
+    ([4] * 31, {}, (30, 6)), (LogisticRegression(3), {"example": [1.0, 22.0, -333.0]}, (4, 4))])
+def test_graphviz_lays_the_digraph_out_by_itself(given: Any, options: dict[str, Any],
+                                                 inches: tuple[float, float]) -> None:
+    """At a sane size, labels within their circles, layers from left to right and units in their order."""
+    drawing = draw_network(given, **options)
+    lines = [shlex.split(line) for line in drawing.digraph.pipe("plain", encoding="utf-8").splitlines()]
+    [(width, height)] = [(float(line[2]), float(line[3])) for line in lines if line[0] == "graph"]
+    assert width < inches[0] and height < inches[1]
+    at = {line[1]: (float(line[2]), float(line[3])) for line in lines if line[0] == "node"}
+    assert set(at) == dot_nodes(drawing)
+    for _, name, _, _, node_width, node_height, label, *_ in (line for line in lines if line[0] == "node"):
+        rows = label.split("\\n")
+        assert max(text_width(row, 10.0) for row in rows) <= 72 * float(node_width) + 1
+        assert 10 * len(rows) <= 72 * float(node_height)
+    columns: dict[str, list[tuple[int, float, float]]] = {}
+    for name, (x, y) in at.items():
+        if match := re.fullmatch(r"(x|a\d+|y)_(\d+)", name):
+            columns.setdefault(match[1], []).append((int(match[2]), x, y))
+    for column in columns.values():
+        ordered = sorted(column)
+        assert [y for *_, y in ordered] == sorted((y for *_, y in ordered), reverse=True)  # dot counts y from below
+        assert len({round(x, 2) for _, x, _ in ordered}) == 1
+    middles = [column[0][1] for column in columns.values()]
+    assert middles == sorted(middles)
+    assert "pos=" not in drawing.source
 
 
 # --- the course's two pictures ---------------------------------------------------------------------------------------
@@ -183,7 +245,7 @@ def test_simplified_network_of_the_course() -> None:
     assert found.units() == {*x, *a1, "y_1"}
     assert set(found.groups) == {*x, *a1, "y_1", "x", "a1", "x_more", "a1_more", "y_hat", "x-a1", "a1-y_1",
                                  "y_1-y_hat"}
-    assert dot_nodes(found.drawing) == set(found.groups) - found.edges()
+    assert dot_nodes(found.drawing) == set(found.groups) - found.edges() - {"x", "a1"}
     assert dot_edges(found.drawing) == found.edges() == {"x-a1", "a1-y_1", "y_1-y_hat"}
     assert [words(found.of(name, Text)) for name in [*x, *a1, "y_1", "y_hat"]] == [
         "x_1", "x_2", "x_12287", "x_12288", "a_1^[1]", "a_2^[1]", "a_6^[1]", "a_7^[1]", "a_1^[2]", "ŷ"]
@@ -303,7 +365,8 @@ def check_names(found: Found, sizes: list[int]) -> None:
         text = labels[name]
         y = y0 + (y1 - y0) * (text.x - x0) / (x1 - x0)
         assert x0 < text.x < x1 and box(text)[1] < y < box(text)[3]
-        assert f'{tail} -> {head} [label="{name}"]' in found.drawing.source
+        plain = name.replace("^", "")
+        assert f'{tail} -> {head} [label="{plain}"]' in found.drawing.source
 
 
 def test_names_of_parameters_in_logistic_regression() -> None:
@@ -416,7 +479,7 @@ def test_any_module_whose_layers_follow_one_another() -> None:
     model = OwnNetwork()
     found = look(draw_network(model, activations=True, parameters=True, weights=True, example=[1, 2]))
     assert len(found.units()) == 2 + 3 + 2 and {"g^[1]", "tanh", "b_3^[1]"} <= set(found.words())
-    assert not {"b_1^[2]", "b_2^[2]"} & set(found.words()) and found.groups["b1_2"].tooltip == "b_2^[1] = 1"
+    assert not {"b_1^[2]", "b_2^[2]"} & set(found.words()) and found.groups["b1_2"].tooltip == "b_2[1] = 1"
     residual = nn.Sequential(nn.Linear(2, 2), Residual())
     assert {"linear", "g^[2]"} <= set(look(draw_network(residual, activations=True)).words())
     output = model(np.array([[1.0], [2.0]])).numpy()

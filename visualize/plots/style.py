@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.tensor import plain
-from tinygrad_course.visualize.scene.shapes import text_width
+from tinygrad_course.visualize.scene.lettering import clean, text_width
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot
@@ -51,7 +51,7 @@ def draws(function: Callable[Parameters, Plot]) -> Callable[Parameters, Plot]:
         with house_style():
             plot = function(*args, **kwargs)
             _make_letters_drawable(plot)
-        plot.alt = clean(plot.alt)
+        plot.alt = one_line(plot.alt)
         return plot
     return drawing
 
@@ -62,20 +62,20 @@ def new_plot(title: str, width: float, height: float) -> Plot:
 
     plot = Plot(figsize=(width, height), layout="constrained")
     plot.get_layout_engine().set(w_pad=0.1, h_pad=0.1, wspace=0.02, hspace=0.02)  # type: ignore[call-arg, union-attr]
-    plot.title = clean(title)
+    plot.title = one_line(title)
     # 0.105 inches are a little more than a bold letter of 12 points takes on average.
     plot.suptitle(textwrap.fill(words(title, 300), max(20, int(width / 0.105))))
     return plot
 
 
-def clean(text: str) -> str:
-    """On one line, without the control characters and lone surrogates that files cannot hold."""
-    return " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
+def one_line(text: str) -> str:
+    """Without line breaks, runs of spaces, and what files cannot hold."""
+    return clean(" ".join(text.split()))
 
 
 def shortened(text: str, limit: int) -> str:
     """On one line, no wider than `limit` usual letters."""
-    whole = text = clean(text)
+    whole = text = one_line(text)
     letters = min(limit, len(text))
     while len(text) > limit or letters > 3 and text_width(text, 1.0) > 0.56 * limit:
         end = letters // 3  # what goes is the middle: names often differ at the end
@@ -101,11 +101,6 @@ def legend(place: Any, handles: Sequence[Any], labels: Sequence[str], **options:
     made = place.legend(handles, [f"{i}" for i in range(len(labels))], **options)
     for text, label in zip(made.get_texts(), labels):
         text.set_text(words(label, 44))
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 unit", "2 units"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
