@@ -104,6 +104,8 @@ def test_explanation_line_by_line() -> None:
     ([(1,), (0,), ()], ["A      (1d array):  1", "B      (1d array):  0", "C      (0d array):",
                         "Result (1d array):  0", "axis -1: 1 and 0 and none: A is stretched to 0, "
                         "C is repeated 0 times"]),
+    ([(1,), ()], ["A      (1d array):  1", "B      (0d array):", "Result (1d array):  1",
+                  "axis -1: 1 and none: one, nothing to do"]),  # and not repeated once
     ([(), ()], ["A      (0d array):", "B      (0d array):", "Result (0d array):"]),
 ], ids=str)
 def test_explanation_of_numbers_empty_and_three(shapes: list[Shape], lines: list[str]) -> None:

@@ -117,6 +117,16 @@ def test_own_module(tmp_path: Path) -> None:
     refused(path, r"Own .*not one of the course's models \(DeepNetwork, .*use load_into")
 
 
+def test_a_users_class_with_a_name_of_the_course(tmp_path: Path) -> None:
+    """It must not be made as the course's, which computes something else with the same parameters."""
+    own = type("DeepNetwork", (DeepNetwork,), {
+        "__module__": "homework", "forward": lambda self, X: 1 - DeepNetwork.forward(self, X)})
+    path = checkpoint.save(tmp_path / "model.h5", own([2, 3, 1]))
+    refused(path, "holds a DeepNetwork from homework, which is not one of the course's models")
+    other = own([2, 3, 1], seed=2)
+    assert checkpoint.load_into(path, other).model is other and same(other, own([2, 3, 1]))
+
+
 def test_long_texts_and_other_languages(tmp_path: Path) -> None:
     classes = [f"Kätzchen 小猫 {number}" for number in range(20000)]
     path = checkpoint.save(tmp_path / "Kätzchen.h5", LogisticRegression(2), classes=classes,
