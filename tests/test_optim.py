@@ -158,6 +158,17 @@ def test_beta(rule: Any, name: str, beta: Any) -> None:
         rule(0.1, **{name: beta})
 
 
+def test_momentum_without_memory_is_gradient_descent() -> None:
+    moved = []
+    for rule in (optim.Momentum(0.1, beta=0), optim.GradientDescent(0.1), optim.Momentum(0.1, beta=0.5)):
+        w = Tensor([1.0, -2.0], requires_grad=True)
+        for g in ([0.3, 0.7], [-0.2, 0.1]):
+            w.grad = np.array(g)
+            rule.step([w])
+        moved.append(w.numpy().tolist())
+    assert moved[0] == moved[1] != moved[2]
+
+
 @pytest.mark.parametrize("epsilon", [-1e-8, NAN, INF, "0.1", None], ids=str)
 def test_epsilon(epsilon: Any) -> None:
     with pytest.raises(InputError, match="epsilon must be"):

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -151,6 +152,18 @@ def test_a_callback_that_only_reads_does_not_cost_a_new_compilation(monkeypatch:
 def test_a_callback_writes_to_a_parameter_that_the_cost_does_not_use(engine: str) -> None:
     found: Any = both(engine, Odd, act=at_20(lambda model, optimizer: model.unused.data.fill(7)))
     assert found.model.unused.numpy().tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize("engine", ["eager", *ENGINES])
+def test_the_time_that_a_callback_takes_is_none_of_training(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only the callback moves."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def waits(out: Outcome, i: int) -> None:
+        now[0] += 1000
+
+    assert trained(engine, PlanarClassifier, act=waits).history.seconds == 0 < now[0]
 
 
 @every_engine

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from tinygrad_course.compiler.nodes import ArrayNode, Untraceable, inputs_named
 from tinygrad_course.compiler.native.kernels import (
-    Access, Batch, Kernels, Product, REDUCTIONS, VIEWS, VectorLoop, contiguous)
+    Access, Batch, Kernels, LONGEST, Product, REDUCTIONS, VIEWS, VectorLoop, contiguous)
 from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StepProgram, ordered, users_of
 
 F8 = np.float64
@@ -48,6 +48,14 @@ def test_a_chain_and_the_sum_of_it_are_one_loop() -> None:
     x, y = inputs((3, 4), (3, 4))
     kernels = kernels_of(np.tanh(x * y + 1.0).sum())
     assert described(kernels) == ["multiply add tanh sum"] and kept(kernels) == ["sum"]
+
+
+def test_a_long_chain_is_cut() -> None:
+    """LLVM takes more than linear time for a function: none has more than LONGEST steps that follow each other."""
+    x, = inputs((3, 4))
+    for _ in range(3 * LONGEST):
+        x = np.tanh(x)
+    assert described(kernels_of(x.sum())) == 3 * [" ".join(LONGEST * ["tanh"])] + ["sum"]
 
 
 def test_branches_of_one_shape_are_one_loop() -> None:
