@@ -177,7 +177,9 @@ def predict(file: str, images: tuple[str, ...]) -> None:
 
     loaded = checkpoint.load(file)
     num_px = loaded.preprocessing.get("num_px")
-    if not isinstance(num_px, int):
+    sizes = loaded.model.config()
+    n_x = sizes["n_x"] if "n_x" in sizes else sizes["layer_dims"][0]
+    if not isinstance(num_px, int) or num_px < 1 or 3 * num_px**2 != n_x:
         raise InputError(f"{file} holds a model that was not trained on images: it cannot classify them")
     for image, column in [(image, data.image_to_column(image, num_px)) for image in images]:
         label = training.predict(loaded.model, column).item()

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from tinygrad_course.errors import InputError
 
@@ -33,6 +34,33 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     except RuntimeError:
         raise InputError(f"{os.fspath(path)}: there is no such user; write ./{os.fspath(path)} for a name that "
                          "begins so") from None
+
+
+def open_ordinary(path: str | os.PathLike[str], expected: str) -> BinaryIO:
+    """Open a file to be read; a device or a named pipe, which could be read for ever, is not even opened.
+
+    expected: what the file should be, such as "an image", for the message.
+    Raises FileNotFoundError, PermissionError, or InputError where this is not an ordinary file. All in one line.
+    """
+    file = expanded(path)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            what = "a folder" if file.is_dir() else "not an ordinary file"
+            raise InputError(f"{file}: {what}; expected {expected}")
+        # Without waiting, and looked at again: it may have become a pipe meanwhile.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise InputError(f"{file}: not an ordinary file; expected {expected}")
+        return os.fdopen(descriptor, "rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file}: no such file") from None
+    except OSError as error:
+        raise type(error)(f"{file}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{os.fspath(path)!r}: no name of a file: {error}") from None
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tinygrad_course.data.images import TEST_FILE, TRAIN_FILE
-from tinygrad_course.data.fetch import FILES, SOURCES, fetch
+from tinygrad_course.data.images import COURSE_FILES, TEST_FILE, TRAIN_FILE
+from tinygrad_course.data.fetch import SOURCES, fetch
 
 CONTENTS = {"a.h5": b"first file " * 9000, "b.h5": b"second file"}
 HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
@@ -153,7 +153,7 @@ def test_a_folder_that_is_read_only(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_sources_are_pinned() -> None:
-    assert set(FILES) == {TRAIN_FILE, TEST_FILE} and all(len(sha256) == 64 for sha256 in FILES.values())
+    assert set(COURSE_FILES) == {TRAIN_FILE, TEST_FILE} and all(len(sha256) == 64 for sha256 in COURSE_FILES.values())
     for source in SOURCES:
         owner, repository, commit = source.removeprefix("https://raw.githubusercontent.com/").split("/")[:3]
         assert len(commit) == 40 and not source.endswith("/"), (owner, repository)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tinygrad_course.data.images import TEST_FILE, TRAIN_FILE
+from tinygrad_course.data.images import COURSE_FILES
 from tinygrad_course.files import cache_dir, expanded
 
 # Folders in public repositories, pinned to a commit; the second is asked for what the first does not give.
@@ -18,15 +18,10 @@ SOURCES = (
     "https://raw.githubusercontent.com/Hiren2002/Logistic-Regression/"
     "a6139a838a0e624f4ab923377df0c5d3386fdf1f/datasets",
 )
-# File names and the sha256 of their contents.
-FILES = {
-    TRAIN_FILE: "fbe56ab67c3ae28d564e3a644189117976d6b31af0a3ce9bb17dbf22908af242",
-    TEST_FILE: "6a9d39ce52fa85953c5834695b8534a30ed8cfd54971fb2f080b5a24d002b951",
-}
 
 
 def fetch(folder: str | os.PathLike[str] | None = None, *, sources: Sequence[str] = SOURCES,
-          files: Mapping[str, str] = FILES, progress: bool = True, timeout: float = 30.0) -> Path:
+          files: Mapping[str, str] = COURSE_FILES, progress: bool = True, timeout: float = 30.0) -> Path:
     """Download the course's images into `folder` (default: `data.cache_dir()`) and return that folder.
 
     Each file is asked of each source in turn until one gives it with the right sha256. It appears under its

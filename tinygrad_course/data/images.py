@@ -7,6 +7,7 @@ that use them.
 
 import difflib
 import hashlib
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import cache_dir, expanded
+from tinygrad_course.isolation import hdf5
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -25,6 +27,11 @@ PathLike = str | os.PathLike[str]
 TRAIN_FILE, TEST_FILE, SINGLE_FILE = "train_catvnoncat.h5", "test_catvnoncat.h5", "data.h5"
 DEFAULT_CLASSES = ("non-cat", "cat")
 
+# The course's two files, and the sha256 of their contents.
+COURSE_FILES = {
+    TRAIN_FILE: "fbe56ab67c3ae28d564e3a644189117976d6b31af0a3ce9bb17dbf22908af242",
+    TEST_FILE: "6a9d39ce52fa85953c5834695b8534a30ed8cfd54971fb2f080b5a24d002b951",
+}
 # sha256 over the course's pixels and labels, not over its files: repackaged copies are recognised too.
 COURSE_SHA256 = "3401cd6f314ddd3f9a6e66e8da195338522d86b64ccd9f4a676977803b61fd52"
 
@@ -172,57 +179,31 @@ def _partner(content: _Contents) -> Path:
 
 def _read_hdf5(file: Path) -> _Contents:
     """Read one file and check all of it. Raises InputError: what was found and what was expected."""
-    import h5py
-
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(8)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from None
-    if not head:
-        raise InputError(f"{file}: the file is empty; expected an HDF5 file")
-    try:
-        with h5py.File(file, "r") as opened:
-            return _read_opened(file, opened, h5py.Dataset)
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(f"{file}: the images do not fit into memory") from None
-    except BlockingIOError:
-        raise InputError(f"{file}: another program is writing it; close that first") from None
-    # h5py raises many kinds for a damaged file, with texts of the C library that help nobody who reads them.
-    except Exception as error:
-        if head == b"\x89HDF\r\n\x1a\n" or h5py.is_hdf5(file):
-            raise InputError(f"{file}: an HDF5 file, but truncated or damaged; "
-                             "expected a whole one: copy or download it again") from error
-        raise InputError(f"{file}: it begins with {head!r}; expected an HDF5 file") from None
-
-
-def _read_opened(file: Path, opened: Any, dataset_type: type) -> _Contents:
-    stored = {name: opened[name] for name in opened if isinstance(opened.get(name), dataset_type)}
+    found = hdf5.read(file, {"train_set_x": "u", "train_set_y": "iub", "test_set_x": "u", "test_set_y": "iub",
+                             "list_classes": "S"}, attributes=["stand_in"], known=COURSE_FILES.values())
     parts = {}
     for part in ("train", "test"):
         names = (f"{part}_set_x", f"{part}_set_y")
-        if all(name in stored for name in names):
-            images = _checked_images(f"{file}: {names[0]}", stored[names[0]])
-            labels = _checked_labels(f"{file}: {names[1]}", stored[names[1]], len(images))
+        if all(name in found.datasets for name in names):
+            images = _checked_images(f"{file}: {names[0]}", found.datasets[names[0]])
+            labels = _checked_labels(f"{file}: {names[1]}", found.datasets[names[1]], len(images))
             parts[part] = (images, labels)
-        elif any(name in stored for name in names):
-            raise InputError(f"{file}: found the datasets {_listed(stored)}; "
+        elif any(name in found.datasets for name in names):
+            raise InputError(f"{file}: found the datasets {_listed(found.names)}; "
                              f"expected both {' and '.join(names)}")
     if not parts:
-        raise InputError(f"{file}: found the datasets {_listed(stored)}; "
+        raise InputError(f"{file}: found the datasets {_listed(found.names)}; "
                          "expected train_set_x with train_set_y, "
                          "test_set_x with test_set_y, or all four (and list_classes)")
     classes = None
-    if "list_classes" in stored:
-        classes = _checked_classes(f"{file}: list_classes", stored["list_classes"])
-    return _Contents(file, parts, classes, stand_in=bool(np.all(opened.attrs.get("stand_in", False))))
+    if "list_classes" in found.datasets:
+        classes = _checked_classes(f"{file}: list_classes", found.datasets["list_classes"])
+    return _Contents(file, parts, classes, stand_in=bool(np.all(found.attributes.get("stand_in", False))))
 
 
-def _checked_images(where: str, stored: Any) -> Pixels:
-    found = f"{where} is {stored.dtype} of shape {stored.shape}"
-    if stored.dtype != np.uint8:
+def _checked_images(where: str, stored: hdf5.Stored) -> Pixels:
+    found = f"{where} is {stored.description}"
+    if stored.dtype != "uint8":
         raise InputError(f"{found}; expected uint8 (m, num_px, num_px, 3)")
     if stored.shape is None or len(stored.shape) != 4:
         raise InputError(f"{found}; expected four axes (m, num_px, num_px, 3)")
@@ -231,30 +212,37 @@ def _checked_images(where: str, stored: Any) -> Pixels:
         raise InputError(f"{found}; expected square images of 3 channels, (m, num_px, num_px, 3)")
     if 0 in (m, height):
         raise InputError(f"{found}; expected at least one image of at least one pixel")
-    return np.ascontiguousarray(stored[()])
+    return np.ascontiguousarray(_values(where, stored))
 
 
-def _checked_labels(where: str, stored: Any, m: int) -> NDArray[Any]:
-    found = f"{where} is {stored.dtype} of shape {stored.shape}"
-    if not (np.issubdtype(stored.dtype, np.integer) or stored.dtype == np.bool_):
+def _checked_labels(where: str, stored: hdf5.Stored, m: int) -> NDArray[Any]:
+    found = f"{where} is {stored.description}"
+    if stored.kind not in "iub":
         raise InputError(f"{found}; expected whole numbers 0 or 1")
-    if stored.shape not in ((stored.size,), (stored.size, 1), (1, stored.size)):
+    size = math.prod(stored.shape or ())
+    if stored.shape not in ((size,), (size, 1), (1, size)):
         raise InputError(f"{found}; expected one label per image: (m,), (m, 1) or (1, m)")
-    if stored.size != m:
-        raise InputError(f"{found}: {stored.size} labels for {m} images; expected {m}")
-    labels = np.asarray(stored[()]).ravel()
+    if size != m:
+        raise InputError(f"{found}: {size} labels for {m} images; expected {m}")
+    labels = np.asarray(_values(where, stored)).ravel()
     strangers = np.setdiff1d(labels, [0, 1])
     if strangers.size:
         raise InputError(f"{where} holds {_listed(strangers[:5].tolist())}; expected only 0 and 1")
     return labels
 
 
-def _checked_classes(where: str, stored: Any) -> tuple[str, ...]:
-    names = [] if stored.shape is None else np.asarray(stored[()]).ravel().tolist()
-    if len(names) != 2 or not all(isinstance(name, (bytes, str)) for name in names):
-        raise InputError(f"{where} is {stored.dtype} of shape {stored.shape}; "
-                         "expected the names of two classes")
-    return tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
+def _checked_classes(where: str, stored: hdf5.Stored) -> tuple[str, ...]:
+    names = stored.values
+    if stored.refused or not isinstance(names, list) or len(names) != 2:
+        raise InputError(f"{where} is {stored.description}; expected the names of two classes"
+                         + f" ({stored.refused})" * bool(stored.refused))
+    return tuple(map(str, names))
+
+
+def _values(where: str, stored: hdf5.Stored) -> Any:
+    if stored.refused:
+        raise InputError(f"{where} cannot be read: {stored.refused}")
+    return stored.values
 
 
 def _times(shape: tuple[int, ...]) -> str:

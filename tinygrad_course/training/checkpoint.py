@@ -8,9 +8,9 @@ A checkpoint holds what is needed to use a model again. It is an HDF5 file that 
     history/        iterations and costs, where a history was given
 
 In front of it, in the 512 bytes that HDF5 leaves to its users, stand three lines of text: what this is, the
-version of the format, and the sha256 of all that follows. They are checked before the HDF5 library sees the file,
-since some versions of it crash on damaged ones. So a damaged file is refused in one line; it never gives a model
-with other values.
+version of the format, and the sha256 of all that follows. So a damaged file is refused in one line; it never gives a
+model with other values. Whoever makes a file on purpose can write a sha256 that fits: that is why the HDF5 library
+reads it in a process of its own, and why no model is made that is larger than what the file holds.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.files import expanded, replace_atomically
+from tinygrad_course.files import expanded, open_ordinary, replace_atomically
+from tinygrad_course.isolation import hdf5
 from tinygrad_course.nn import Module
 from tinygrad_course.training.run import History
 
@@ -100,7 +101,7 @@ def save(path: PathLike, model: Module, *, history: History | None = None,
 
     content = _hdf5({name: _json(name, value) for name, value in attributes.items()}, arrays)
     with replace_atomically(path) as temporary:
-        temporary.write_bytes(_header(content) + content[HEADER_SIZE:])
+        temporary.write_bytes(_header(hashlib.sha256(content[HEADER_SIZE:]).hexdigest()) + content[HEADER_SIZE:])
     return path
 
 
@@ -123,9 +124,8 @@ def _hdf5(attributes: dict[str, bytes], arrays: Arrays) -> bytes:
     return memory.getvalue()
 
 
-def _header(content: bytes) -> bytes:
-    """What stands in front of a file whose bytes, from HEADER_SIZE on, are those of `content`."""
-    sha256 = hashlib.sha256(content[HEADER_SIZE:]).hexdigest()
+def _header(sha256: str) -> bytes:
+    """What stands in front of a file; sha256: of all its bytes from HEADER_SIZE on."""
     return f"{FORMAT}\nformat version {FORMAT_VERSION}\nsha256 {sha256}\n".encode().ljust(HEADER_SIZE, b"\n")
 
 
@@ -169,9 +169,11 @@ def load(path: PathLike) -> Checkpoint:
                          f"models ({', '.join(models.__all__)}): make the model yourself and use "
                          "load_into(path, model)")
     try:
+        _check_size(contents)
         model: Module = getattr(models, name)(**contents.arguments)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {name} cannot be made with {contents.arguments}: {error}") from None
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError) as error:
+        arguments = str(contents.arguments)[:200]
+        raise InputError(f"{path}: {name} cannot be made with {arguments}: {str(error)[:300]}") from None
     _fill(model, contents, path)
     for key, parameter in model.named_parameters():
         parameter.hold(contents.parameters[key])  # `data` would convert it to the dtype of the new model
@@ -196,6 +198,19 @@ def load_into(path: PathLike, model: Module) -> Checkpoint:
     return Checkpoint(model, path=path, **contents.about)
 
 
+def _check_size(contents: _Contents) -> None:
+    """Raises ValueError where a model with these arguments would be far larger than what the file has for it."""
+    arguments = contents.arguments
+    sizes = [arguments[name] for name in ("n_x", "n_h", "n_y") if name in arguments]
+    sizes += arguments.get("layer_dims", [])
+    if not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError("expected whole numbers above 0")
+    needed = sum(sizes) + sum(n_in * n_out for n_in, n_out in zip(sizes, sizes[1:]))
+    there = sum(array.size for array in contents.parameters.values())
+    if needed > 10 * there + 10_000:
+        raise ValueError(f"it needs {needed} numbers, but {there} are in the file")
+
+
 def _fill(model: Module, contents: _Contents, path: Path) -> None:
     try:
         model.load_state_dict(contents.parameters)
@@ -205,41 +220,31 @@ def _fill(model: Module, contents: _Contents, path: Path) -> None:
 
 def _read(path: Path) -> _Contents:
     """Read and check a file. Raises what `load` documents."""
-    import h5py
-
-    content = _bytes(path)
-    _check_header(path, content)
+    with open_ordinary(path, "a checkpoint, as saved by checkpoint.save") as stream:
+        _check_header(path, stream)
+    found = hdf5.read(path, {"history/iterations": "iu", "history/costs": "f"}, groups={"parameters": "f"},
+                      attributes=["library_version", "architecture", "preprocessing", "classes", "history"])
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            return _contents(file)
+        return _contents(found)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:
+    except (RuntimeError, LookupError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()).strip("'\"")
-        raise InputError(f"{path}: a checkpoint whose contents cannot be understood ({reason}): train and save "
+        raise InputError(f"{path}: a checkpoint whose contents cannot be understood ({reason[:300]}): train and save "
                          "the model again") from error
 
 
-def _bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises, in one line, where `path` is no file that can be read."""
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: not a file: expected a checkpoint, as saved by checkpoint.save")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise type(error)(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _check_header(path: Path, content: bytes) -> None:
-    """Raises InputError where these are not the bytes of a whole checkpoint of the version known here."""
+def _check_header(path: Path, stream: BinaryIO) -> None:
+    """Raises InputError where this is not a whole checkpoint of the version known here."""
     from tinygrad_course import __version__
 
-    found = content[:HEADER_SIZE].decode("ascii", "replace").split("\n")
-    expected = _header(content).decode("ascii").split("\n")
+    head, sha256 = stream.read(HEADER_SIZE), hashlib.sha256()
+    while block := stream.read(2**20):
+        sha256.update(block)
+    found = head.decode("ascii", "replace").split("\n")
+    expected = _header(sha256.hexdigest()).decode("ascii").split("\n")
     if found[0] != expected[0]:
-        what = "empty" if not content else "an HDF5 file, but no checkpoint" if content.startswith(b"\x89HDF") \
+        what = "empty" if not head else "an HDF5 file, but no checkpoint" if head.startswith(hdf5.SIGNATURE) \
             else "not a checkpoint"
         raise InputError(f"{path}: {what}: expected a file saved by checkpoint.save")
     if len(found) > 2 and found[1] != expected[1]:
@@ -250,22 +255,49 @@ def _check_header(path: Path, content: bytes) -> None:
                          "that was saved; use another copy of it, or train and save the model again")
 
 
-def _contents(file: Any) -> _Contents:
-    """What an open h5py.File holds. Raises InputError for parameters that are no floating-point numbers."""
-    def read(name: str) -> Any:
-        return json.loads(file.attrs[name])
+def _contents(found: hdf5.Contents) -> _Contents:
+    """What a file held. Raises InputError for parameters that are no floating-point numbers, and what else may be
+    wrong in a file that somebody else made."""
+    def read(name: str, kind: Any) -> Any:
+        value = json.loads(found.attributes[name])
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is {str(value)[:60]!r}")
+        return value
 
-    parameters = {_from_link(link): dataset[()] for link, dataset in file["parameters"].items()}
-    for name, array in parameters.items():
-        if array.dtype.kind != "f":
-            raise InputError(f"{name} has dtype {array.dtype}: expected floating-point numbers")
-        # Of this machine's byte order; numbers without axes come from h5py as NumPy's scalars.
-        parameters[name] = np.asarray(array, dtype=array.dtype.newbyteorder("="))
-    fields, history = read("history"), None
+    parameters = {}
+    for name, stored in found.datasets.items():
+        group, _, link = name.partition("/")
+        if group == "parameters" and stored.kind != "f":
+            raise InputError(f"{_from_link(link)} has dtype {stored.dtype}: expected floating-point numbers")
+        if stored.refused:
+            raise InputError(f"{name} cannot be read: {stored.refused}")
+        if group == "parameters":
+            # Of this machine's byte order; numbers without axes come as NumPy's scalars.
+            array = np.asarray(stored.values)
+            parameters[_from_link(link)] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not parameters:
+        raise LookupError("no parameters")
+    fields, history = read("history", (dict, type(None))), None
     if fields is not None:
-        costs = zip(file["history/iterations"][()].tolist(), file["history/costs"][()].tolist(), strict=True)
-        history = History(costs=dict(costs), **fields)
-    about = {"history": history, "preprocessing": read("preprocessing"), "classes": tuple(read("classes")),
-             "library_version": read("library_version")}
-    made = read("architecture")
+        costs = [found.datasets[f"history/{name}"].values.tolist() for name in ("iterations", "costs")]
+        history = _history(dict(zip(*costs, strict=True)), fields)
+    classes = read("classes", list)
+    if not all(isinstance(name, str) for name in classes):
+        raise TypeError("classes are not text")
+    about = {"history": history, "preprocessing": read("preprocessing", dict), "classes": tuple(classes),
+             "library_version": read("library_version", str)}
+    made = read("architecture", dict)
+    for name, kind in (("module", str), ("class", str), ("arguments", dict)):
+        if not isinstance(made[name], kind):
+            raise TypeError(f"{name} is {str(made[name])[:60]!r}")
     return _Contents(made["module"], made["class"], made["arguments"], parameters, about)
+
+
+def _history(costs: dict[int, float], fields: dict[str, Any]) -> History:
+    """The history with these fields. Raises TypeError where one is unknown or of another type."""
+    for name, value in fields.items():
+        usual = getattr(History(), name, ...)
+        kinds = (str, float, int) if usual is None else (type(usual), int)
+        if value is not usual and not isinstance(value, kinds):
+            raise TypeError(f"{name} of the history is {str(value)[:60]!r}")
+    return History(costs=costs, **fields)
