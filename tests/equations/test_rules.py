@@ -1,6 +1,7 @@
 """Every rule of simplification: that it applies where it should, and that it does not change the value."""
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tinygrad_course.equations import rules_arrays as simplify_arrays
-from tinygrad_course.equations.expressions import EXAMPLES, ONE, ZERO, Expression, number, symbol
+from tinygrad_course.equations.expressions import EXAMPLES, ONE, ZERO, Expression, found, number, symbol
 from tinygrad_course.equations.text import Writer
 from tinygrad_course.equations.numpy_text import HELPERS, NumpyWriter
 from tinygrad_course.equations.rules import RULES, add, build, coefficient, multiply, power, shape_of, spread
@@ -150,7 +151,10 @@ SAMPLES: dict[str, list[tuple[Expression, str]]] = {
     "sum_of_sum": [
         (raw("sum", total(a, (1,), True), axis=(0,), keepdims=True), "np.broadcast_to(np.sum(a), (1, 1))"),
         (raw("sum", total(deep, (1,), False), axis=None, keepdims=False), "np.sum(deep)"),
-        (raw("sum", total(deep, (1,), True), axis=(2,), keepdims=True), "np.sum(deep, axis=(1, 2), keepdims=True)")],
+        (raw("sum", total(deep, (1,), True), axis=(2,), keepdims=True), "np.sum(deep, axis=(1, 2), keepdims=True)"),
+        (raw("sum", total(deep, (1,), True), axis=(0,), keepdims=False),
+         "np.reshape(np.sum(deep, axis=(0, 1)), (1, 4))"),
+        (raw("sum", total(deep, (0,), False), axis=(1,), keepdims=False), "np.sum(deep, axis=(0, 2))")],
     "sum_of_one_hot": [(raw("sum", hot, axis=(0,), keepdims=True), "np.ones((1, 4))")],
     "mean_as_sum": [(raw("mean", a, shape=(3,), axis=1, keepdims=False), "np.sum(a, axis=1) / count(4)")],
     "as_reshape": [(raw("ravel", a, shape=(12,)), "np.reshape(a, (12,))"), (raw("squeeze", row, shape=(4,)),
@@ -259,3 +263,21 @@ def test_coefficient() -> None:
 
 def test_rules_of_arrays_are_entered() -> None:
     assert simplify_arrays.transposed_product in RULES["transpose"]
+
+
+AXES = [None, *(axes for n in (1, 2, 3) for axes in combinations(range(3), n))]
+
+
+@pytest.mark.parametrize("outer_keeps", [True, False])
+@pytest.mark.parametrize("inner_keeps", [True, False])
+def test_every_sum_of_a_sum_in_three_dimensions(inner_keeps: bool, outer_keeps: bool) -> None:
+    """What axes of a sum's result are in the array itself, whether or not the sum keeps those that it runs over."""
+    for inner_axes in AXES:
+        inner = np.sum(VALUES["deep"], axis=inner_axes, keepdims=inner_keeps)
+        for outer_axes in AXES:
+            if outer_axes is not None and max(outer_axes) >= inner.ndim:
+                continue
+            simplified = total(total(deep, inner_axes, inner_keeps), outer_axes, outer_keeps)
+            expected = np.sum(inner, axis=outer_axes, keepdims=outer_keeps)
+            assert simplified.shape == expected.shape and len(found(simplified, "sum")) == 1
+            np.testing.assert_allclose(value(simplified), expected, rtol=1e-13)

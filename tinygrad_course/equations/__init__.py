@@ -1,9 +1,8 @@
 """The equations of a model, forwards and backwards, derived from its recorded graph; and its backward pass explained.
 
-A graph and its backward pass are recorded together (`recording`), its steps get the course's names (`names`), what was
-computed becomes expressions (`expressions`, `graph_reader`), which rules make simple (`simplify`, `simplify_arrays`),
-and equations (`graph_equations`). These are written as text, LaTeX and MathML (`notation`, `notation_math`) or as NumPy
-code (`numpy_source`).
+A recorded graph and its backward pass are read with the course's names (`places`, on `graph.record` and `graph.roles`),
+what was computed becomes expressions (`expressions`, `reader`), which rules make simple (`rules`, `rules_arrays`), and
+equations (`from_graph`). These are written as text, LaTeX and MathML (`text`, `math`) or as NumPy code (`numpy_text`).
 """
 from tinygrad_course.equations.derivation import Derivation, derive
 from tinygrad_course.equations.explain import backward_explained, explain_backward

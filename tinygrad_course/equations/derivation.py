@@ -19,7 +19,7 @@ dW[1] = (1/m) dZ[1] X^T
 db[1] = (1/m) np.sum(dZ[1], axis=1, keepdims=True)
 
 No equation is stored: the VJPs are run on Tensors, so that the backward pass is a graph too; both graphs are read as
-expressions (`graph_equations`), simplified (`simplify`), and written with the names of the course (`notation`).
+expressions (`from_graph`), simplified (`rules`), and written with the names of the course (`text`).
 """
 from __future__ import annotations
 

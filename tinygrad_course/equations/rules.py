@@ -2,7 +2,7 @@
 
 `build` makes an expression of arguments that are simplified already and applies the rules for its head. A rule looks
 at one expression and returns an equal one that is simpler, made with `build` in turn, or None. The rules in this file
-hold element by element; those that move elements about are in `simplify_arrays`.
+hold element by element; those that move elements about are in `rules_arrays`.
 
 What the rules lead to: a sum is one node "add" with any number of terms, a product one node "multiply" with any number
 of factors, numbers first; a difference is a sum with a factor -1, a quotient a product with a power -1. Numbers, and m,

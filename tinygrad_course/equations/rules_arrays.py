@@ -1,4 +1,4 @@
-"""The rules of `simplify` for operations that move elements about or add them up: products, sums, shapes."""
+"""Rules of simplification for operations that move elements about or add them up: products, sums, shapes."""
 from __future__ import annotations
 
 import math
@@ -194,16 +194,13 @@ def sum_of_stretched(x: Expression) -> Expression | None:
 
 @rule("sum")
 def sum_of_sum(x: Expression) -> Expression | None:
-    """sum(sum(a, axis=1)) = sum(a), and sum(sum(a, axis=1, keepdims=True), axis=0) = sum(a, axis=(0, 1))"""
+    """sum(sum(a, axis=1)) = sum(a), and sum(sum(a, axis=2), axis=1) = sum(a, axis=(1, 2)), in the result's shape"""
     inner = x.args[0]
-    if inner.head == "sum" and x.param("axis") is None and not x.param("keepdims"):
-        return total(inner.args[0], None, False)
-    if inner.head != "sum" or not inner.param("keepdims"):
+    if inner.head != "sum":
         return None
-    axes = tuple(sorted({*axes_of(x), *axes_of(inner)}))
-    if not x.param("keepdims") and set(axes_of(inner)) - set(axes_of(x)):
-        return None
-    return total(inner.args[0], axes, x.param("keepdims"))
+    left = [axis for axis in range(inner.args[0].ndim) if inner.param("keepdims") or axis not in axes_of(inner)]
+    axes = {*axes_of(inner), *(left[axis] for axis in axes_of(x))}  # of the array itself
+    return reshape(total(inner.args[0], tuple(sorted(axes)), False), x.shape)
 
 
 @rule("sum")

@@ -1,8 +1,8 @@
 """Expressions as text, in the course's notation: `dW[2] = (1/m) dZ[2] A[1]^T`.
 
 A `Writer` goes through an expression and decides what is a fraction, a difference, what needs parentheses; how these
-look is up to its methods, which other notations replace: `UnicodeWriter` here, LaTeX and MathML in `notation_math`,
-runnable NumPy in `numpy_source`.
+look is up to its methods, which other notations replace: `UnicodeWriter` here, LaTeX and MathML in `math`,
+runnable NumPy in `numpy_text`.
 """
 from __future__ import annotations
 
