@@ -161,6 +161,24 @@ def test_names_of_the_user() -> None:
     assert list(executed(derive(named, cost=nn.mean_squared_error))) == ["0.W", "0.b", "2.W", "2.b"]
 
 
+def test_a_bare_cost_has_the_names_of_its_model() -> None:
+    """Every nn.Linear calls its parameters W and b; which layer they are of follows from the graph."""
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
+    of_cost = derive(nn.binary_cross_entropy(network(X), Y))
+    assert str(of_cost) == str(derive(network, cost=nn.binary_cross_entropy))
+    assert [array.shape for array in of_cost.inputs.values()] == [(3, 7), (1, 7), (4, 3), (4, 1), (1, 4), (1, 1)]
+
+
+def test_one_minus_labels_computed_unseen() -> None:
+    """1 - Y is an array of its own in the graph; it is written with Y, and takes no name from another one."""
+    A = nn.sigmoid(parameter("W", 1, 3) @ X)
+    J = -np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A)) + (A * RANDOM.normal(size=Y.shape)).sum()
+    derivation = derive(J)
+    assert "(1 - Y) * log(1 - A)" in lines(derivation)[0][-1] and "C2" in str(derivation)
+    assert [name for name in derivation.inputs if name != "W"] == ["X", "Y", "C2"]
+    check_source(J)
+
+
 # ------------------------------------------------------------------------------------------- the number of examples
 
 

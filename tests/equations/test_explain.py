@@ -1,6 +1,8 @@
 """The backward pass explained: the right numbers in the right order, and reasons where something is added up."""
 
 import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from tinygrad_course import InputError, Tensor, nn
 from tinygrad_course.autodiff import topological_order
+from tinygrad_course.equations import derive
 from tinygrad_course.equations.explain import GradientFlow, backward_explained, explain_backward
 
 RANDOM = np.random.default_rng(0)
@@ -108,6 +111,56 @@ def test_every_operation_can_be_explained() -> None:
     for J in graphs:
         text = backward_explained(J)
         assert "The gradients of the parameters" in text and "nan" not in text.replace("nan.", "")
+
+
+def test_one_tensor_in_several_places_of_an_operation() -> None:
+    """A condition gets no gradient, whichever else the same Tensor is."""
+    x = Tensor([1.0, 0.0, 2.0], requires_grad=True, name="x")
+    lines = backward_explained(np.where(x, x, x * x).sum()).splitlines()
+    handed = [line.split(" = ")[1] for line in lines if "product dT2" in line]
+    assert handed == ["[1., 0., 1.]", "[0., 1., 0.]"]
+    assert "    dx, of shape (3,), = [1., 0., 1.]" in lines
+
+
+def lines_run(function: Callable[[], Any]) -> int:
+    """How many lines of Python a call goes through, each turn of a loop counted."""
+    count, before = 0, sys.gettrace()
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def recurrence(operations: int) -> Tensor:
+    """Steps without names, and a leaf that half of them use."""
+    x = Tensor(RANDOM.normal(size=3), requires_grad=True, name="x")
+    y: Any = x
+    for _ in range(operations // 2):
+        y = np.tanh(y) * x
+    return y.sum()  # type: ignore[no-any-return]
+
+
+def constants(operations: int) -> Tensor:
+    """Arrays without names, parameters that share one."""
+    x: Any = Tensor(RANDOM.normal(size=3), requires_grad=True, name="x")
+    for _ in range(operations // 2):
+        x = x * RANDOM.normal(size=3) + Tensor(RANDOM.normal(size=3), requires_grad=True, name="p")
+    return x.sum()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("told", [derive, backward_explained])
+@pytest.mark.parametrize("graph", [recurrence, constants])
+def test_work_grows_with_the_graph_and_no_faster(graph: Callable[[int], Tensor], told: Callable[[Tensor], Any]) -> None:
+    small, large = (lines_run(lambda: told(J)) for J in (graph(50), graph(400)))
+    assert large < 8.2 * small
 
 
 def test_large_arrays_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
