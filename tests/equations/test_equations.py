@@ -177,6 +177,8 @@ def test_one_minus_labels_computed_unseen() -> None:
     assert "(1 - Y) * log(1 - A)" in lines(derivation)[0][-1] and "C2" in str(derivation)
     assert [name for name in derivation.inputs if name != "W"] == ["X", "Y", "C2"]
     check_source(J)
+    derivation = derive(nn.binary_cross_entropy(nn.sigmoid(parameter("w", 1, 1) @ (1 - Y)), Y))
+    assert lines(derivation)[0][0] == "Z = w X" and "X" in derivation.inputs  # data are data, whatever they equal
 
 
 # ------------------------------------------------------------------------------------------- the number of examples
