@@ -79,6 +79,18 @@ def test_the_defaults() -> None:
     assert (optim.Adam().beta1, optim.Adam().beta2, optim.Adam().epsilon) == (0.9, 0.999, 1e-8)
 
 
+def test_no_memory_at_all_is_a_choice() -> None:
+    """With beta = 0 momentum is gradient descent, and Adam goes as far as its rate by the sign of the gradient."""
+    for optimizer, steps in [(optim.Momentum(0.5, beta=0), [0.5 * 5, 0.5 * -3]),
+                             (optim.Adam(0.5, beta1=0, beta2=0), [0.5, -0.5])]:
+        p, expected = Tensor(1.0, requires_grad=True), 1.0
+        for gradient, step in zip([5.0, -3.0], steps):
+            p.grad = np.array(gradient)
+            optimizer.step([p])
+            expected -= step
+            assert p.item() == pytest.approx(expected, abs=1e-7)
+
+
 @every_rule
 def test_a_parameter_without_gradient_stays(rule: str) -> None:
     moved, still = (Tensor([1.0, 2], requires_grad=True) for _ in range(2))

@@ -181,6 +181,29 @@ def test_changing_values_between_forward_and_backward_is_refused(which: str) -> 
     np.testing.assert_array_equal(found["leaf"].grad, [18 + 24, 12])
 
 
+def test_computed_values_are_not_replaced_even_by_themselves() -> None:
+    step = parts_of_a_cost()["step"]
+    with pytest.raises(InputError, match="computed by multiply: its values cannot be replaced"):
+        step.data = step.data
+
+
+def test_values_changed_in_place_stay_in_their_array() -> None:
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    values = w.data
+    w.data -= 1
+    assert w.data is values and values.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("view", [lambda t: t.reshape(3, 2), lambda t: t.T, lambda t: t[1:], lambda t: t[..., None]])
+def test_writing_to_an_unrecorded_view_does_not_change_what_it_looks_at(view: Any) -> None:
+    for requires_grad in (False, True):
+        t = Tensor(np.arange(6.0).reshape(2, 3), requires_grad=requires_grad)
+        with no_grad():
+            looking = view(t)
+        looking.data[...] = 7
+        assert t.numpy().ravel().tolist() == [0, 1, 2, 3, 4, 5] and (looking.numpy() == 7).all()
+
+
 def test_an_array_fetched_before_the_forward_pass_is_read_only_too() -> None:
     w = Tensor([1.0, 2.0], requires_grad=True)
     values = w.data

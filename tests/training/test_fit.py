@@ -72,6 +72,19 @@ def test_the_history(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split(":")[0][-1] for line in capsys.readouterr().out.splitlines()] == ["0", "4"]
 
 
+@pytest.mark.parametrize("engine", ["eager", "numpy"])
+def test_what_a_callback_takes_is_none_of_training(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only the callback moves."""
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+
+    def callback(i: int, model: Any, cost: float) -> None:
+        clock[0] += 100
+
+    history = fit(PlanarClassifier(), X, Y, iterations=3, learning_rate=0.5, callback=callback, engine=engine)
+    assert clock == [300] and history.seconds == 0
+
+
 def test_print_cost_as_in_the_course(capsys: pytest.CaptureFixture[str]) -> None:
     for print_cost, lines in ((True, 3), (False, 0), (None, 0)):
         fit(LogisticRegression(2), X, Y, iterations=201, learning_rate=0.5, print_cost=print_cost)
