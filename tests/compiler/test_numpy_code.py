@@ -1,6 +1,8 @@
 """The NumPy code of a training step: it reads like the course's own, and trains like it."""
 
 import ast
+import builtins
+import itertools
 import re
 from typing import Any
 
@@ -349,3 +351,128 @@ def test_a_state_that_hands_values_on(order: Any) -> None:
         found.append([a for p in model.parameters() for a in (p.data, *rule.states[p])])
     for a, b in zip(*found):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+# ------------------------------------------------------------------------------------- nothing of others is run
+
+CALL = "__import__('builtins').__dict__.update(HOSTILE=1)"
+HOSTILE_NAMES = [
+    "", " ", "x y", "1", "for", "None", "True", "lambda", "np", "costs", "i", "m", "train", "len", "range", "float",
+    "order", "learning_rate", "data_X", "__class__", "__builtins__", "#", "# W", "W #", "'", '"', "'''", '"""', 'W"""',
+    '""" + x + """', "\\", "\\x", r"\xi", r"\N{x}", r"C:\new\users", "\\\n", "W\nb", "W\rb", "W\x0bb", "W\x0cb",
+    "W\x00", "\x1b[31m", "\x85", "\u2028", "\u202ecba", "\ud800", "{", "}", "{0}", "{axis}", "%s", "Größe", "ℌ", "𝔘", "a" * 500,
+    f"\n{CALL}\n#", f"x\n        {CALL}\n        #", f'"""\n{CALL}\n"""', f"'''+{CALL}+'''", f"x={CALL}",
+    f"b, _={CALL}", f"); {CALL} #",
+    f"[{CALL}]", f"{{{CALL}}}", f"x:=1\n\n{CALL}"]
+
+
+def named_model(place: str, name: str) -> nn.Module:
+    """A model in which a class, an attribute, a key or a Tensor has this name."""
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            random = np.random.RandomState(1)
+            self.first, self.last = nn.Linear(6, 3, random=random), nn.Linear(3, 1, random=random)
+            scale = Tensor(np.ones((1, 1)), requires_grad=True, name=name if place == "Tensor" else None)
+            if place == "attribute" and name != "__class__":
+                setattr(self, name, scale)
+            else:
+                self.held = {name if place == "key" else "scale": scale}
+
+        def cost(self, X: Any, Y: Any) -> Tensor:
+            [scale] = [p for p in self.parameters() if p.shape == (1, 1) and p is not self.last.b]
+            A = np.tanh(self.first(X))
+            if place == "step":
+                A.name = name
+            return nn.binary_cross_entropy(nn.sigmoid(self.last(A) * scale), Y)
+
+    if place == "class" and "\0" not in name and "\ud800" not in name:
+        Network.__name__ = name
+    return Network()
+
+
+def skeleton(text: str) -> list[str]:
+    """What kinds of syntax a source is made of."""
+    return [type(node).__name__ for node in ast.walk(ast.parse(text))]
+
+
+@pytest.mark.parametrize("place", ["class", "attribute", "key", "Tensor", "step", "rule"])
+def test_hostile_names(place: str) -> None:
+    """They change nothing but comments and what variables are called, and each of these is a plain name of our own."""
+    def source_and_costs(name: str) -> tuple[str, list[float]]:
+        rule = type(name, (optim.GradientDescent,), {}) if place == "rule" and name.isascii() and "\0" not in name \
+            else optim.GradientDescent
+        step = compile_step(named_model(place, name), X, Y, optimizer=rule(0.1))
+        return step.source, step.run(3).tolist()
+
+    harmless, costs = source_and_costs("scale")
+    for name in HOSTILE_NAMES:
+        text, found = source_and_costs(name)
+        assert skeleton(text) == skeleton(harmless) and found == costs, name
+        assert all(line.isprintable() for line in text.splitlines()) and text.count("\\") == 0, name
+        assert all(len(line) < 700 for line in text.splitlines())
+        names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        assert all(re.fullmatch("[A-Za-z0-9_]+", name) for name in names)
+    assert not hasattr(builtins, "HOSTILE")
+
+
+class Hostile(float):
+    """A number whose text is a command."""
+
+    def __repr__(self) -> str: return CALL
+    __str__ = __repr__
+    def __index__(self) -> int: return 1
+
+
+@pytest.mark.parametrize("use", [
+    lambda w, X: w * Hostile(0.5), lambda w, X: w ** Hostile(2.0), lambda w, X: w[Hostile(1.0):],
+    lambda w, X: w[:, :Hostile(1.0)], lambda w, X: w[::Hostile(1.0)], lambda w, X: w[Hostile(1)],
+    lambda w, X: np.clip(w, Hostile(-0.5), Hostile(0.5))],
+    ids=["factor", "exponent", "start", "stop", "step", "index", "bounds"])
+def test_hostile_numbers(use: Any) -> None:
+    class Used(nn.Module):
+        def __init__(self) -> None: self.w = Tensor(np.ones((3, 2)), requires_grad=True)
+        def cost(self, X: Any, Y: Any) -> Tensor: return np.sum(np.square(use(self.w, X)))
+
+    models = [Used(), Used()]
+    for model, engine in zip(models, ("eager", "numpy")):
+        try:
+            fit(model, X, Y, iterations=3, learning_rate=0.1, engine=engine)
+        except InputError as error:
+            assert engine == "numpy" and "cannot train" in str(error)
+            return
+    assert models[0].w.data.tobytes() == models[1].w.data.tobytes()
+    assert not hasattr(builtins, "HOSTILE")
+
+
+@pytest.mark.parametrize("index", [
+    [0, 1, 2] * 20, (slice(None), [0, 1] * 600), (np.arange(6000) % 3, np.arange(6000) % 2),
+    [[0, 1, 2] * 9, [2, 1, 0] * 9], np.arange(3) % 2 == 0, (np.int64(1), np.int32(-1)),
+    (slice(np.int64(0), np.int8(2)),), (None, Ellipsis, 1), ()],
+    ids=["60 rows", "columns", "6000 elements", "matrix", "Booleans", "NumPy's numbers", "NumPy's slice", "axes",
+         "none"])
+def test_indices(index: Any) -> None:
+    """Whatever their text looks like: it is not part of the source."""
+    class Table(nn.Module):
+        def __init__(self) -> None: self.w = Tensor(RANDOM.randn(3, 2), requires_grad=True)
+        def cost(self, X: Any, Y: Any) -> Tensor: return np.mean(np.square(self.w[index])) + np.sum(self.w[0]) * 0.1
+
+    models = [Table(), Table()]
+    models[1].load_state_dict(models[0].state_dict())
+    for model, engine in zip(models, ("eager", "numpy")):
+        fit(model, X, Y, iterations=20, learning_rate=0.1, engine=engine)
+    assert models[0].w.data.tobytes() == models[1].w.data.tobytes()
+
+
+def test_long_indices_that_differ_in_the_middle_are_not_the_same() -> None:
+    """The text of an array of more than 1000 elements leaves out what is in the middle."""
+    class Drawn(nn.Module):
+        def __init__(self) -> None: self.w = Tensor(RANDOM.randn(3, 2), requires_grad=True)
+
+        def cost(self, X: Any, Y: Any) -> Tensor:
+            rows = np.zeros(2000, int)
+            rows[1000] = next(drawn)
+            return np.mean(np.square(self.w[rows]))
+
+    drawn = itertools.cycle([0, 1])
+    with pytest.raises(InputError, match="the cost is computed differently each time"):
+        compile_step(Drawn(), X, Y, learning_rate=0.1)

@@ -178,6 +178,20 @@ def as_node(x: Any) -> ArrayNode:
     return ArrayNode("constant", [], x.shape, x.dtype, value=x)
 
 
+def contents(value: Any, most: int | None = None) -> Any:
+    """A constant or parameters as something that is equal for equal ones only, to the last bit.
+
+    most: arrays with more elements are equal to none but themselves.
+    """
+    if isinstance(value, dict):
+        return tuple((name, contents(part, most)) for name, part in value.items())
+    if isinstance(value, (tuple, list)):
+        return type(value).__name__, *(contents(part, most) for part in value)
+    if isinstance(value, np.ndarray):
+        return id(value) if most is not None and value.size > most else (value.dtype.str, value.shape, value.tobytes())
+    return type(value).__name__, repr(value)  # 0.0 is equal to -0.0, and 1 to True
+
+
 # ----------------------------------------------------------------------------------------- elementwise functions
 
 _resolved: dict[Any, tuple[Any, ...]] = {}

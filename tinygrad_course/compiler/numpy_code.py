@@ -1,10 +1,16 @@
 """A program as NumPy source that a learner can read: the gradient code that one would write by hand, in its notation.
 
 Every step writes into the same arrays (`out=`), so that nothing is allocated while it runs.
+
+The text is run. So nothing gets into it that somebody else has written: names are made of letters, digits and
+underscores, numbers and indices are written from their values, and what is no short number is an argument. Names of
+classes and equations are told in comments, of which only what is printable is left.
 """
 from __future__ import annotations
 
 import keyword
+import math
+import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,6 +36,11 @@ class NumPySource:
     memory: Memory = field(default_factory=Memory)
 
 
+def told(text: str) -> str:
+    """A text as it may stand in a comment or a docstring: one line of what is printable, without quotes."""
+    return "".join(c if c.isprintable() and c not in "\"\\" else "?" for c in " ".join(text.split()))
+
+
 class NumPyWriter:
     def __init__(self, program: StepProgram, hoisted: list[ArrayNode], sizes: dict[str, float],
                  layouts: dict[str, str] | None = None):
@@ -43,7 +54,7 @@ class NumPyWriter:
         self.sizes = sizes
         self.memory = planned(program)
         self.names: dict[ArrayNode, str] = {}
-        self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", *sizes}
+        self.taken = {"np", "train", "i", "costs", "order", "data_X", "data_Y", "len", "range", "float", *sizes}
         self.constants: dict[str, Any] = {}
         self.parts: dict[ArrayNode, str] = {}
         self.named: dict[str, str] = {}
@@ -98,10 +109,18 @@ class NumPyWriter:
     # ------------------------------------------------------------------------------------------ expressions
 
     def number(self, value: Any) -> str:
-        text = repr(value.item() if isinstance(value, (np.ndarray, np.generic)) else value)
-        if text in self.named:
-            return self.named[text]
-        return text if re.fullmatch(r"-?[\d.e+-]+|True|False", text) else f'float("{text}")'
+        """A number as Python reads it."""
+        value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+        if type(value) not in (bool, int, float):  # such as a long double
+            return self.constant("C", value)
+        text = repr(value)
+        return self.named.get(text, text if math.isfinite(value) else f'float("{text}")')
+
+    def constant(self, wanted: str, value: Any) -> str:
+        """The name of an argument that has this value."""
+        name = self.identifier(wanted)
+        self.constants[name] = value
+        return name
 
     def __call__(self, node: ArrayNode) -> str:
         """How a node is called where it is used."""
@@ -109,8 +128,7 @@ class NumPyWriter:
             if np.ndim(node.value) == 0:
                 return node.name if node.name in self.sizes else self.number(node.value)
             if node not in self.names:
-                self.names[node] = self.identifier("C")
-                self.constants[self.names[node]] = node.value
+                self.names[node] = self.constant("C", node.value)
             return self.names[node]
         if node.weak:
             return self.weak(node)
@@ -125,9 +143,7 @@ class NumPyWriter:
         others = [y.dtype for y in node.inputs if y.op != "constant" or y.shape]
         if all(dtype == x.dtype or dtype.kind in "biu" and x.dtype == np.float64 for dtype in others):
             return self(x)
-        name = self.identifier("C")
-        self.constants[name] = x.value
-        return name
+        return self.constant("C", x.value)
 
     def weak(self, node: ArrayNode) -> str:
         if node.op == "input":
@@ -152,14 +168,15 @@ class NumPyWriter:
         parts = []
         for part in node.params["index"]:
             if isinstance(part, slice):
-                texts = ["" if i is None else str(i) for i in (part.start, part.stop)]
-                parts.append(":".join(texts) + ("" if part.step is None else f":{part.step}"))
-            elif isinstance(part, np.ndarray):
-                parts.append(self.identifier("index"))
-                self.constants[parts[-1]] = part
+                texts = ["" if i is None else str(operator.index(i)) for i in (part.start, part.stop)]
+                parts.append(":".join(texts) + ("" if part.step is None else f":{operator.index(part.step)}"))
+            elif part is Ellipsis or part is None:
+                parts.append("..." if part is Ellipsis else "None")
+            elif isinstance(part, (int, np.integer)):
+                parts.append(repr(bool(part) if isinstance(part, bool) else int(part)))
             else:
-                parts.append("..." if part is Ellipsis else str(part))
-        return ", ".join(parts) + ("," if len(parts) == 1 and node.op != "getitem" else "") or "()"
+                parts.append(self.constant("index", part))
+        return ", ".join(parts) or "()"
 
     # ------------------------------------------------------------------------------------------- statements
 
@@ -191,7 +208,7 @@ class NumPyWriter:
         if node.op == "scatter":
             return [f"{out}.fill(0)", f"{out}[{self.index(node)}] = {x[0]}"]
         if node.op == "scatter_add":
-            return [f"{out}.fill(0)", f"np.add.at({out}, ({self.index(node)}), {x[0]})"]
+            return [f"{out}.fill(0)", f"np.add.at({out}, np.s_[{self.index(node)}], {x[0]})"]
         if node.op == "zeros":
             return [f"{out}.fill(0)"]
         return [f"{out}[...] = {x[0]}"]  # astype
@@ -208,7 +225,7 @@ class NumPyWriter:
                 body.append(f"# {part}")
             lines = self.statements(node)
             if node.note:
-                lines[-1] = f"{lines[-1]:<39} # {node.note}"
+                lines[-1] = f"{lines[-1]:<39} # {told(node.note)}"
             body += lines
         body.append(f"costs[i] = {self(self.program.cost)}" + (".item()" if self.program.cost.shape else ""))
         body += self.copies()
@@ -222,7 +239,7 @@ class NumPyWriter:
         more = ["data_X", "data_Y", "order"] if batches else []
         parameters = ", ".join([*arguments, *self.constants, *more, "costs"])
         text = "\n".join([
-            f'"""{title}"""', "import numpy as np", "",
+            f'"""{told(title)}"""', "import numpy as np", "",
             *(f"{name} = {value!r}" for name, value in self.sizes.items() if self._is_used(name, body)), "", "",
             f"def train({parameters}):",
             f'    """{DOCSTRING}"""',
@@ -279,7 +296,7 @@ class NumPyWriter:
             done.add(name)
             if buffer not in first:
                 first[buffer] = name
-                dtype = "" if node.dtype == np.float64 else f", np.{'bool_' if node.dtype == bool else node.dtype}"
+                dtype = "" if node.dtype == np.float64 else f", np.{'bool_' if node.dtype == bool else node.dtype.name}"
                 lines.append(f"{name} = np.empty({node.shape}{dtype})")
             else:
                 same = self.memory.buffers[buffer][0] == node.shape

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler.nodes import (
-    ArrayNode, concatenate, elementwise, product, reshape, transpose, where)
+    ArrayNode, concatenate, contents, elementwise, product, reshape, transpose, where)
 from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.program import (
     HoistedSlot, StepProgram, fixed_nodes, ordered, rewritten, value_of, with_cost)
@@ -99,15 +99,8 @@ def shared(program: StepProgram) -> StepProgram:
 
 
 def _key(node: ArrayNode) -> tuple[Any, ...]:
-    value = node.value
-    if isinstance(value, np.ndarray):
-        value = (value.tobytes(), value.shape) if value.size <= 64 else id(value)
-    else:
-        value = repr(value)  # as -0.0 is equal to 0.0
-    params = repr(node.params) if not any(isinstance(i, np.ndarray) for i in node.params.get("index", ())) else \
-        tuple(id(i) if isinstance(i, np.ndarray) else repr(i) for i in node.params["index"])
-    return node.op, tuple(map(id, node.inputs)), params, value, node.dtype, node.shape, node.weak, \
-        node.name if node.op == "constant" else None
+    return node.op, tuple(map(id, node.inputs)), contents(node.params, 64), contents(node.value, 64), node.dtype, \
+        node.shape, node.weak, node.name if node.op == "constant" else None
 
 
 def transposes_absorbed(program: StepProgram) -> StepProgram:

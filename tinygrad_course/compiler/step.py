@@ -245,7 +245,9 @@ class Step:
     def written(self) -> NumPySource:
         if self._written is None:
             task = self.traced.task
-            sizes = {"m": int(self.traced.batch["X"].shape[-1]), "learning_rate": task.optimizer.learning_rate}
+            sizes: dict[str, float] = {"m": self.traced.batch["X"].shape[-1]}
+            if type(task.optimizer.learning_rate) is float:
+                sizes["learning_rate"] = task.optimizer.learning_rate
             layouts = {name: "rows" if array.flags.c_contiguous else "columns" if array.flags.f_contiguous else ""
                        for name, array in (("X", task.X), ("Y", task.Y))}
             hoisted = [x for x, slot in self.program.slots.items() if isinstance(slot, HoistedSlot)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.autodiff import gradients, topological_order
-from tinygrad_course.compiler.nodes import NamedNumber, ArrayNode, Untraceable, as_node, inputs_named
+from tinygrad_course.compiler.nodes import ArrayNode, NamedNumber, Untraceable, as_node, contents, inputs_named
 from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StateSlot, StepProgram, ordered
 from tinygrad_course.compiler.side_effects import random_numbers_noticed, side_effects_noticed
 from tinygrad_course.graph.roles import named_steps
@@ -149,7 +149,6 @@ def _description(output: ArrayNode) -> list[tuple[Any, ...]]:
     rows = []
     for node in ordered([output]):
         place[node] = len(place)
-        value = node.value.tobytes() if isinstance(node.value, np.ndarray) else node.value
-        rows.append((node.op, tuple(place[x] for x in node.inputs), node.shape, repr(node.params), repr(value),
-                     node.name if node.op == "input" else None))
+        rows.append((node.op, tuple(place[x] for x in node.inputs), node.shape, contents(node.params),
+                     contents(node.value), node.name if node.op == "input" else None))
     return rows
