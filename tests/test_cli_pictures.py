@@ -105,3 +105,11 @@ def test_a_right_file_a_wrong_one_and_one_that_cannot_be_run(tmp_path: Path) -> 
 def test_our_own_closed_form(tmp_path: Path) -> None:
     done = tgc(tmp_path, "check", "planar")
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("equal") >= 12
+
+
+def test_live(tmp_path: Path) -> None:
+    done = tgc(tmp_path, "live", "planar", "--out", "flower.html")
+    assert done.stdout.startswith("flower.html: 0.")
+    text = (tmp_path / "flower.html").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>") and "PlanarClassifier" in text
+    assert "there is no folder" in refused(tgc(tmp_path, "live", "planar", "--out", "nowhere/flower.html"))

@@ -235,6 +235,34 @@ def draw(model: str, style: str, out: str | None) -> None:
 
 @tgc.command()
 @click.argument("model", metavar="MODEL|CHECKPOINT")
+@click.option("--out", type=path, help="The .html file; by default MODEL.html.")
+@click.option("--data", "source", type=path, help="Folder or file with images; for planar, the name of a set.")
+@click.option("--open", "opened", is_flag=True, help="Show the page in the browser.")
+def live(model: str, out: str | None, source: str | None, opened: bool) -> None:
+    """Write a page in which a model computes step by step, and learns.
+
+    MODEL is one of: logistic, planar, two-layer, four-layer; or the file of a trained model. The page is one file that
+    needs nothing else, and no network.
+    """
+    from tinygrad_course.visualize import live_page
+
+    network = _model(model)
+    exercise = course.EXERCISES.get(model)
+    file = _writable(Path(out or f"{Path(model).stem}.html"))
+    test = None
+    if exercise is not None and exercise.images or exercise is None and next(iter(network.parameters())).size > 1000:
+        images = _images(source)
+        (X, Y), test = (images.X_train, images.Y_train), (images.X_test, images.Y_test)
+    else:
+        X, Y = data.planar("flower" if source is None else source)
+    page = live_page(network, X, Y, learning_rate=1.0 if exercise is None else exercise.learning_rate, validation=test)
+    print(f"{page.write(file)}: {len(page.html()) / 1e6:.1f} MB" + "".join(f"\n{note}" for note in page.notes))
+    if opened:
+        click.launch(file.resolve().as_uri())
+
+
+@tgc.command()
+@click.argument("model", metavar="MODEL|CHECKPOINT")
 @click.option("--form", type=click.Choice(["text", "unicode", "latex", "html", "source"]), default="text",
               show_default=True, help="source is NumPy code that computes the gradients.")
 @click.option("--spelled-out", is_flag=True, help="Write the derivatives of the activations out.")

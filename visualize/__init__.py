@@ -9,17 +9,20 @@ Behind it, in the order in which a Tensor becomes a picture:
 - `layout`: places for boxes and arrows, from Graphviz's program dot or from a method of our own
 - `scene`: the picture as shapes at exact places, and what draws them as SVG, PNG and PDF
 - `plots`: everything that is drawn with matplotlib
+- `live`: one page in which a model computes step by step, and learns
 """
 from typing import Any
 
 from tinygrad_course.errors import nothing_called
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.visualize.graph.draw import draw_graph
+from tinygrad_course.visualize.live import LivePage, live_page
 from tinygrad_course.visualize.model import draw_model
 from tinygrad_course.visualize.network.draw import draw_network
 from tinygrad_course.visualize.notebook import show_in_notebook
 
-__all__ = ["Drawing", "draw_graph", "draw_model", "draw_network", "plots", "show_in_notebook"]
+__all__ = ["Drawing", "LivePage", "draw_graph", "draw_model", "draw_network", "live_page", "plots",
+           "show_in_notebook"]
 
 
 def __getattr__(name: str) -> Any:

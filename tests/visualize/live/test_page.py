@@ -1,0 +1,228 @@
+"""The live page in Chromium: every number is the Tensor's own, training is that of `fit`, nothing is requested."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pages
+import pytest
+
+from tinygrad_course import InputError, Tensor, data, fit, nn
+from tinygrad_course.autodiff import gradients
+from tinygrad_course.equations.explain import GradientFlow
+from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
+from tinygrad_course.visualize import live_page
+
+IMAGES = np.random.RandomState(5).rand(192, 12)
+LABELS = (IMAGES[:1] + IMAGES[9:10] > 1).astype(float)
+FLOWER = data.planar()
+COURSE: dict[str, tuple[Callable[[], nn.Module], Any, Any, float]] = {
+    "planar": (PlanarClassifier, *FLOWER, 1.2),
+    "logistic": (lambda: LogisticRegression(192), IMAGES, LABELS, 0.005),
+    "two-layer": (lambda: TwoLayerNetwork(192, 7, 1), IMAGES, LABELS, 0.0075),
+    "four-layer": (lambda: DeepNetwork([192, 20, 7, 5, 1]), IMAGES, LABELS, 0.0075)}
+
+# Every value and gradient; and every number on the screen, at every step, in both meanings of dZ.
+VALUES = """(() => {
+  const {machine, data} = livePage, all = {};
+  data.steps.forEach((step, i) => {
+    all[`v${i}`] = Array.from(machine.value(i), String);
+    const gradient = machine.gradient(i);
+    if (step.gradient && gradient) all[`g${i}`] = Array.from(gradient, String);
+  });
+  return JSON.stringify(all);
+})()"""
+SHOWN = """(() => {
+  const {stepper} = livePage, seen = [];
+  const look = () => document.querySelectorAll("td button").forEach(
+    (cell) => seen.push([cell.textContent, cell.dataset.value]));
+  for (let i = 0; i < stepper.sequence.length; i += 1) { stepper.go(i); look(); }
+  const other = document.querySelector("#panel-steps .choice button:last-child");
+  if (other) { other.click(); for (let i = stepper.sequence.length - 1; i >= 0; i -= 1) { stepper.go(i); look(); } }
+  return JSON.stringify(seen);
+})()"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pages.Chromium]:
+    browser = pages.Chromium(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+def opened(browser: pages.Chromium, page: Any, folder: Path, **options: Any) -> pages.Chromium:
+    """A page in a browser that so far has nothing to complain of."""
+    browser.errors.clear()
+    browser.requests.clear()
+    browser.open(page.write(folder / "page.html"), **options)
+    return browser
+
+
+def assert_quiet(browser: pages.Chromium) -> None:
+    """No error, and nothing was asked for but the file."""
+    assert browser.evaluate("document.querySelectorAll('.matrix').length") > 0
+    assert browser.errors == []
+    assert all(url.startswith("file:///") for url in browser.requests) and len(browser.requests) == 1
+
+
+def assert_numbers(browser: pages.Chromium, J: Tensor) -> None:
+    """Values and gradients in the page are the Tensors'; texts are the numbers as Python prints them."""
+    found = {key: np.array([float(x) for x in values])
+             for key, values in json.loads(browser.evaluate(VALUES)).items()}
+    flow = GradientFlow(J)
+    total = gradients(J, np.ones(J.shape), flow_parameters := [flow.places.steps[i] for i in flow.places.parameters])
+    assert flow_parameters
+    checked = 0
+    for i, step in enumerate(flow.places.steps):
+        np.testing.assert_allclose(found[f"v{i}"], np.ravel(step._data), rtol=1e-9, atol=1e-12, err_msg=flow.name(i))
+        expected = total.get(step)
+        if expected is not None:
+            size = np.abs(expected).max(initial=0.0)
+            np.testing.assert_allclose(found[f"g{i}"], np.ravel(expected), rtol=1e-9, atol=1e-9 * size,
+                                       err_msg=f"d{flow.name(i)}")
+            checked += 1
+    assert checked >= len(flow.places.parameters)
+    shown = json.loads(browser.evaluate(SHOWN))
+    assert shown
+    for text, value in shown:
+        assert text.replace("\u2212", "-") == f"{float(value):.4g}", (text, value)
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_every_number_of_the_models_of_the_course(chromium: pages.Chromium, name: str, tmp_path: Path) -> None:
+    make, X, Y, rate = COURSE[name]
+    model = make()
+    before = [p.numpy().copy() for p in model.parameters()]
+    page = live_page(model, X, Y, learning_rate=rate)
+    assert page.notes == [] and len(page.html()) < 300_000 + 12 * (X.size + sum(p.size for p in model.parameters()))
+    assert all(np.array_equal(a, p.numpy()) and p.grad is None for a, p in zip(before, model.parameters()))
+    browser = opened(chromium, page, tmp_path)
+    assert_numbers(browser, model.cost(Tensor(X, name="X"), Tensor(Y, name="Y")))
+    assert_quiet(browser)
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_training_is_that_of_fit(chromium: pages.Chromium, name: str, tmp_path: Path) -> None:
+    """Costs of 200 iterations and the parameters after them; then back to the beginning."""
+    make, X, Y, rate = COURSE[name]
+    model = make()
+    browser = opened(chromium, live_page(model, X, Y, learning_rate=rate), tmp_path)
+    browser.evaluate("livePage.open('training')")
+    costs = browser.evaluate("Array.from({length: 200}, () => livePage.trainer.trainer.step())")
+    found = browser.evaluate("(livePage.trainer.trainer.collect(), livePage.machine.parameters.map((p) => [...p]))")
+    history = fit(model, X, Y, iterations=200, learning_rate=rate, engine="eager", record_every=1)
+    np.testing.assert_allclose(costs, list(history.costs.values()), rtol=1e-9)
+    for numbers, p in zip(found, model.parameters()):
+        np.testing.assert_allclose(numbers, p.numpy().ravel(), rtol=0, atol=1e-9 * max(1e-3, np.abs(p.numpy()).max()))
+    browser.evaluate("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Reset').click()")
+    for numbers, p in zip(browser.evaluate("livePage.machine.parameters.map((p) => [...p])"), make().parameters()):
+        np.testing.assert_array_equal(numbers, p.numpy().ravel())
+    assert browser.errors == []
+
+
+def test_to_the_end_and_back_restores_everything(chromium: pages.Chromium, tmp_path: Path) -> None:
+    """With the keyboard alone, from the first to the last step and back, and after a number was changed."""
+    browser = opened(chromium, live_page(PlanarClassifier(), *FLOWER), tmp_path)
+    look = "document.querySelector('.told').innerHTML + livePage.machine.cost()"
+    first = browser.evaluate(look)
+    count = browser.evaluate("livePage.stepper.sequence.length")
+    for _ in range(count - 1):
+        browser.press("ArrowRight", 39)
+    assert browser.evaluate("livePage.stepper.position()") == count - 1 and browser.evaluate(look) != first
+    for _ in range(count - 1):
+        browser.press("ArrowLeft", 37)
+    assert browser.evaluate(look) == first
+    changed = browser.evaluate("""(() => {
+      document.querySelector("td button").click();
+      const field = document.querySelector(".inspector input[type=text]");
+      field.value = "0.5"; field.dispatchEvent(new Event("change"));
+      return [livePage.machine.cost(), document.querySelector(".inspector output").textContent];
+    })()""")
+    model = PlanarClassifier()
+    W1 = dict(model.named_parameters())["W1"]
+    W1.data = np.where(np.arange(8).reshape(4, 2) == 0, 0.5, W1.numpy())
+    assert changed[0] == pytest.approx(model.cost(*FLOWER).item(), rel=1e-12)
+    model.cost(*FLOWER).backward()
+    gradient, difference = re.findall(r"(?:gradient|difference) (\S+)", changed[1].replace("\u2212", "-"))
+    assert float(gradient) == pytest.approx(W1.grad[0, 0], rel=1e-5)
+    assert float(difference) == pytest.approx(float(gradient), rel=1e-4)
+    browser.evaluate("[...document.querySelectorAll('button')].find((b) => b.textContent === 'Put all back').click()")
+    browser.evaluate("livePage.stepper.go(0)")
+    assert browser.evaluate(look) == first
+    assert_quiet(browser)
+
+
+HOSTILE = ["</script><script>window.harm = 1</script>", "<img src=x onerror='window.harm = 1'>",
+           "'\"`${window.harm = 1}", "\u2028window.harm = 1//",
+           "\u05d0\u202e<b>", "\U0001f600", "&lt;b&gt;", "__proto__", "\ud800"]
+
+
+def test_names_do_no_harm(chromium: pages.Chromium, tmp_path: Path) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            self.parts = {name: Tensor(np.full((2, 2), 0.1 * i), requires_grad=True, name=name)
+                          for i, name in enumerate(HOSTILE)}
+
+        def cost(self, X: Any, Y: Any) -> Any:
+            out = X
+            for part in self.parts.values():
+                out = np.tanh(part @ out + 0.1)
+            return (out * out).mean()
+    X, Y = np.random.RandomState(0).randn(2, 5), np.ones((1, 5))
+    browser = opened(chromium, live_page(Named(), X, Y, title=HOSTILE[0] + HOSTILE[1]), tmp_path)
+    browser.evaluate("(livePage.open('training'), livePage.trainer.advance(5), livePage.open('steps'))")
+    for i in range(browser.evaluate("livePage.stepper.sequence.length")):
+        browser.evaluate(f"livePage.stepper.go({i})")
+    assert browser.evaluate("window.harm") is None
+    assert browser.evaluate("document.querySelectorAll('script').length") == 2
+    assert browser.evaluate("document.querySelectorAll('img, b:not(.inspector b, .figures b)').length") == 0
+    assert_quiet(browser)
+
+
+class Selecting(nn.Module):
+    """A model that neither can be trained nor recomputed on the page: it selects elements by an array."""
+
+    def __init__(self) -> None:
+        self.w = Tensor(np.array([[0.3, -0.2], [0.1, 0.4]]), requires_grad=True, name="w")
+
+    def cost(self, X: Any, Y: Any) -> Any:
+        return np.square((self.w @ X)[[0, 0, 1]]).mean()
+
+
+def test_what_cannot_be_compiled_is_shown_and_said(chromium: pages.Chromium, tmp_path: Path) -> None:
+    X, Y = np.random.RandomState(0).randn(2, 3), np.ones((1, 3))
+    model = Selecting()
+    page = live_page(model, X, Y)
+    assert len(page.notes) == 2 and all("array of indices" in note for note in page.notes)
+    browser = opened(chromium, page, tmp_path)
+    assert browser.evaluate("livePage.trainer") is None
+    assert "array of indices" in browser.evaluate("document.querySelector('.note').textContent")
+    assert_numbers(browser, model.cost(Tensor(X, name="X"), Tensor(Y, name="Y")))
+    assert_quiet(browser)
+
+
+def test_divergence_stops_and_keeps_the_last_good_state(chromium: pages.Chromium, tmp_path: Path) -> None:
+    class Steep(nn.Module):
+        def __init__(self) -> None:
+            self.w = Tensor(np.array([[2.0]]), requires_grad=True, name="w")
+
+        def cost(self, X: Any, Y: Any) -> Any: return np.exp(np.square(self.w)).sum() * 1.0 + (self.w @ X).sum() * 0
+    browser = opened(chromium, live_page(Steep(), np.ones((1, 2)), np.ones((1, 2)), learning_rate=3.0), tmp_path)
+    browser.evaluate("livePage.open('training')")
+    browser.evaluate("[1, 2, 3, 4].forEach(() => livePage.trainer.advance(50))")
+    note = browser.evaluate("document.querySelector('#panel-training .note').textContent")
+    assert "infinite or no number" in note and "first step" in note
+    assert np.isfinite(browser.evaluate("livePage.machine.parameters[0][0]"))
+    assert browser.errors == []
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((PlanarClassifier(),), "shown with data"), ((3,), "int was given"), ((Tensor(1.0),), "no graph"),
+    ((PlanarClassifier(), FLOWER[0], FLOWER[1].T), "Did you mean Y.T"),
+    ((nn.Module(), *FLOWER), "no parameters"), ((PlanarClassifier().cost(*FLOWER), 1, 2), "belong to a model")])
+def test_what_fits_nothing_is_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        live_page(*arguments)
