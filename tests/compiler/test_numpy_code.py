@@ -360,7 +360,8 @@ HOSTILE_NAMES = [
     "", " ", "x y", "1", "for", "None", "True", "lambda", "np", "costs", "i", "m", "train", "len", "range", "float",
     "order", "learning_rate", "data_X", "__class__", "__builtins__", "#", "# W", "W #", "'", '"', "'''", '"""', 'W"""',
     '""" + x + """', "\\", "\\x", r"\xi", r"\N{x}", r"C:\new\users", "\\\n", "W\nb", "W\rb", "W\x0bb", "W\x0cb",
-    "W\x00", "\x1b[31m", "\x85", "\u2028", "\u202ecba", "\ud800", "{", "}", "{0}", "{axis}", "%s", "Größe", "ℌ", "𝔘", "a" * 500,
+    "W\x00", "\x1b[31m", "\x85", "\u2028", "\u202ecba", "\ud800", "{", "}", "{0}", "{axis}", "%s", "Größe",
+    "ℌ", "𝔘", "a" * 500,
     f"\n{CALL}\n#", f"x\n        {CALL}\n        #", f'"""\n{CALL}\n"""', f"'''+{CALL}+'''", f"x={CALL}",
     f"b, _={CALL}", f"); {CALL} #",
     f"[{CALL}]", f"{{{CALL}}}", f"x:=1\n\n{CALL}"]
