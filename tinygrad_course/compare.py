@@ -16,7 +16,8 @@ from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import directional_derivative
 from tinygrad_course.graph.roles import named_steps
-from tinygrad_course.tensor import Tensor, plain
+from tinygrad_course.nn import Module
+from tinygrad_course.tensor import Array, Tensor, plain
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
@@ -117,7 +118,7 @@ class Comparison:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def compare_gradients(model: Any, X: Any, Y: Any, convention: str = "per_example", seed: int = 0) -> Comparison:
+def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "per_example", seed: int = 0) -> Comparison:
     """Compare autodiff with the model's `closed_form` and with central differences, quantity by quantity.
 
     Compared are the gradient of every parameter, and every Z and A and their gradients dZ and dA. In large arrays
@@ -169,12 +170,12 @@ class Replay:
         self.output, self.changed = output, changed
         self.order = [tensor for tensor in order if tensor in depends and tensor is not changed]
 
-    def __call__(self, values: Any) -> float:
+    def __call__(self, values: Array) -> float:
         return float(self.run(values)[0])
 
-    def run(self, values: Any) -> tuple[Any, list[bytes]]:
+    def run(self, values: Array) -> tuple[Array, list[bytes]]:
         """The output, and on which side of its kink every relu and its like was."""
-        now: dict[Tensor, Any] = {self.changed: values}
+        now: dict[Tensor, Array] = {self.changed: values}
         sides = []
         with np.errstate(all="ignore"):
             for tensor in self.order:
@@ -185,7 +186,7 @@ class Replay:
                     sides.append(np.greater(inputs[0], inputs[1] if len(inputs) > 1 else 0).tobytes())
         return now[self.output], sides
 
-    def derivative(self, values: Any, direction: Any) -> float:
+    def derivative(self, values: Array, direction: Array) -> float:
         """The derivative along `direction` by central differences; nan if a kink is so close that there is none."""
         _, sides = self.run(values)
         for step in STEPS:
@@ -194,7 +195,8 @@ class Replay:
         return float("nan")
 
 
-def _row(name: str, g: Any, by_hand: dict[str, Any], replay: Replay, x: Any, scale: int, random: Any) -> Row:
+def _row(name: str, g: Array, by_hand: dict[str, Array], replay: Replay, x: Array, scale: int,
+         random: np.random.RandomState) -> Row:
     g = np.asarray(g)
     chosen = np.unique(np.concatenate([np.argsort(np.abs(g), axis=None)[-3:],
                                        random.permutation(g.size)[:SAMPLED]]).astype(int))
@@ -212,7 +214,7 @@ def _row(name: str, g: Any, by_hand: dict[str, Any], replay: Replay, x: Any, sca
     return Row(name, g.shape, _difference(g, by_hand.get(name)), numeric, chosen.size)
 
 
-def _difference(ours: Any, other: Any, scale: float = 0.0) -> Difference | None:
+def _difference(ours: Array, other: Array | None, scale: float = 0.0) -> Difference | None:
     """None where there is nothing to compare with, or where it is not finite, as dA at saturation."""
     if other is None or not np.isfinite(other).all() or np.size(other) == 0:
         return None

@@ -72,8 +72,9 @@ def transposed() -> Tensor:
 
 
 def scaled_afterwards() -> Tensor:
-    """What a parameter still meets, here after an operation in between, is no prediction."""
-    return nn.mean_squared_error(np.exp(np.tanh(parameter("W1", 1, 3) @ X)) * parameter("scale"), Y)
+    """What a parameter still meets, here after an operation in between, is no prediction; nor what is before it."""
+    A = np.tanh(parameter("W1", 3, 4).T @ X)
+    return nn.mean_squared_error(np.exp(np.tanh(parameter("W2", 4, 1).T @ A)) * parameter("scale"), Y)
 
 
 def used_twice() -> Tensor:
@@ -113,7 +114,7 @@ NETWORKS: dict[str, tuple[Callable[[], Tensor], str, str]] = {
     "two products in one step": (two_products, "W_x W_h b Z A X Y J", "A"),
     "skip connection": (skip, "W[1] Z[1] A[1] W[2] Z[2] A[2] W[3] Z[3] A[3] X Y J", "A[3]"),
     "transposed weights": (transposed, "W[1] Z[1] A[1] W[2] Z[2] A[2] X Y J", "A[2]"),
-    "scaled afterwards": (scaled_afterwards, "W[1] Z[1] A[1] scale X", ""),
+    "scaled afterwards": (scaled_afterwards, "W[1] Z[1] A[1] W[2] Z[2] A[2] scale X", ""),
     "used twice": (used_twice, "W Z A b X Y J", "A"),
     "product of parameters": (product_of_parameters, "V U X", ""),
     "weighted": (weighted, "W[1] Z[1] A[1] W[2] Z[2] A[2] X Y J", "A[2]"),
@@ -130,7 +131,7 @@ def test_roles_of_every_kind_of_network(name: str) -> None:
     assert [role.name for role in roles.values() if role.predicts] == prediction.split()
     assert (roles[J].name == "J") if J in roles else not prediction
     if name == "weighted":
-        assert [tensor.shape for tensor, role in roles.items() if role.kind == "labels"] == [(1, 5)]
+        assert [np.array_equal(tensor, Y) for tensor, role in roles.items() if role.kind == "labels"] == [True]
 
 
 @pytest.mark.parametrize("model", [PlanarClassifier(3), DeepNetwork([3, 5, 4, 1]), bare_layers()],

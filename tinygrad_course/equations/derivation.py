@@ -39,9 +39,10 @@ from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, 
 from tinygrad_course.equations.numpy_text import numpy_source
 from tinygrad_course.graph.modules import tried_out
 from tinygrad_course.graph.roles import course_names
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Array, Tensor
 
 CONVENTIONS = ("course", "of_cost")
+CostOf = Callable[[Tensor, Any], Tensor]  # of y_hat and Y
 PRIMES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
 
 
@@ -63,7 +64,7 @@ class Derivation:
         arrays.update(equations.constants)
         first = [name for name in ("X", "Y") if name in arrays and name not in keys]
         others = [name for name in arrays if name not in first and name not in keys]
-        self.inputs: dict[str, Any] = {name: arrays[name] for name in [*first, *others, *keys]}
+        self.inputs: dict[str, Array] = {name: arrays[name] for name in [*first, *others, *keys]}
 
     def __str__(self) -> str:
         return self.text()
@@ -113,7 +114,7 @@ class Derivation:
 
 
 def derive(what: Module | Tensor, X: Any = None, Y: Any = None, *,
-           cost: Callable[[Any, Any], Tensor] | None = None, convention: str = "course",
+           cost: CostOf | None = None, convention: str = "course",
            spelled_out: bool = False) -> Derivation:
     """The equations of the forward and the backward pass, of a model's cost or of any recorded cost.
 
@@ -152,7 +153,7 @@ def _of_cost(cost: Tensor, model: Module | None, course: bool, spell_out: bool) 
     return Derivation(GraphEquations(reader, course), _keys(places, model), spell_out)
 
 
-def _of_model(model: Module, X: Any, Y: Any, cost: Any, course: bool, spell_out: bool) -> Derivation:
+def _of_model(model: Module, X: Any, Y: Any, cost: CostOf | None, course: bool, spell_out: bool) -> Derivation:
     parameters = model.parameters()
     if not parameters:
         raise InputError(f"{type(model).__name__} has no parameters, so there are no gradients to derive")
@@ -185,12 +186,12 @@ def _keys(places: Places, model: Module | None) -> dict[str, str]:
     return {name: path if path is not None and often[path] == 1 else name for name, path in own.items()}
 
 
-def _cost(model: Module, X: Any, Y: Any, cost: Any) -> Tensor:
+def _cost(model: Module, X: Any, Y: Any, cost: CostOf | None) -> Tensor:
     J: Tensor = model.cost(X, Y) if cost is None else cost(model(X), Y)
     return J
 
 
-def _on_made_up_data(model: Module, m: int, cost: Any) -> Tensor:
+def _on_made_up_data(model: Module, m: int, cost: CostOf | None) -> Tensor:
     """The cost of m examples."""
     random, dtype = np.random.RandomState(0), model.parameters()[0].dtype
     try:
@@ -203,7 +204,7 @@ def _on_made_up_data(model: Module, m: int, cost: Any) -> Tensor:
     return J
 
 
-def _labels(y_hat: Tensor, random: Any) -> Any:
+def _labels(y_hat: Tensor, random: np.random.RandomState) -> Array:
     """Zeros and ones of the shape of y_hat, (n_y, m): one-hot columns where there are several classes."""
     if y_hat.ndim != 2 or y_hat.shape[0] == 1:
         return random.randint(0, 2, y_hat.shape).astype(y_hat.dtype)

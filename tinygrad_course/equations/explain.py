@@ -2,11 +2,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
-from tinygrad_course.broadcasting import unbroadcast
+from tinygrad_course.broadcasting import Shape, unbroadcast
 from tinygrad_course.equations.expressions import Expression, found, replaced, symbol
 from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
@@ -161,7 +160,7 @@ class GradientFlow:
             return ""
         return f"{self.text(multiply(*rest))} "
 
-    def _summed(self, parent: int, product: Any, shape: tuple[int, ...]) -> str:
+    def _summed(self, parent: int, product: Array, shape: Shape) -> str:
         """Why a sum appears: broadcasting is undone."""
         added = product.ndim - len(shape)
         axes = [axis for axis, n in enumerate(product.shape) if axis < added or shape[axis - added] != n]
@@ -204,10 +203,10 @@ def _difference(flow: GradientFlow) -> list[str]:
                       if i in wrong and not np.allclose(wrong[i], flow.total(i), rtol=1e-9, atol=0))]
 
 
-def _depth_first(flow: GradientFlow) -> dict[int, Any]:
+def _depth_first(flow: GradientFlow) -> dict[int, Array]:
     """The wrong algorithm: each step hands on, once, what has arrived when it is first reached."""
     steps = flow.places.steps
-    at_turn: dict[int, Any] = {}
+    at_turn: dict[int, Array] = {}
     total = {flow.last: np.ones_like(flow.places.array(flow.last))}
     stack = [flow.last]
     while stack:
@@ -227,7 +226,7 @@ def _depth_first(flow: GradientFlow) -> dict[int, Any]:
     return {**total, **at_turn}
 
 
-def numbers(x: Any) -> str:
+def numbers(x: Array) -> str:
     """A small array on one line; of a larger one the beginning and the end."""
     x = np.asarray(x)
     text = np.array2string(x, precision=4, threshold=12, edgeitems=2, separator=", ", suppress_small=True)

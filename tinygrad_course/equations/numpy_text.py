@@ -4,7 +4,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from fractions import Fraction
 
 from tinygrad_course.equations.expressions import EXAMPLES, ONE, Expression, found, number
 from tinygrad_course.equations.from_graph import Equation, spelled_out
@@ -84,14 +84,14 @@ class NumpyWriter(Writer):
             return self.write(first)
         return " * ".join([self(first, PRODUCT), *(self(factor, POSTFIX) for factor in others)]), PRODUCT
 
-    def scalar(self, c: Any, k: int) -> Written:
+    def scalar(self, c: Fraction, k: int) -> Written:
         if k == 0:
             return self.write_number(number(c))
         m = self.write(power(EXAMPLES, abs(k)))[0]
         above = self.write_number(number(c))[0]
         return (f"{above} / {m}" if k < 0 else f"{above} * {m}" if c != 1 else m), PRODUCT
 
-    def parenthesised_scalar(self, c: Any, k: int) -> str: return self.scalar(c, k)[0]
+    def parenthesised_scalar(self, c: Fraction, k: int) -> str: return self.scalar(c, k)[0]
 
     def with_coefficient(self, c: str, text: str, level: int) -> Written:
         return f"{c} * {text if level >= PRODUCT else self.parenthesised(text)}", PRODUCT

@@ -83,7 +83,7 @@ def rule(*heads: str) -> Callable[[Rule], Rule]:
 # --------------------------------------------------------------------------------------- coefficients: c m^k
 
 
-def coefficient(x: Expression) -> tuple[Any, int, Expression]:
+def coefficient(x: Expression) -> tuple[Fraction, int, Expression]:
     """x as c m^k times the rest: c, k, the rest."""
     if x.head == "number":
         return x.content, 0, ONE
@@ -107,7 +107,7 @@ def coefficient(x: Expression) -> tuple[Any, int, Expression]:
     return Fraction(1), 0, x
 
 
-def scaled(c: Any, k: int, x: Expression) -> Expression:
+def scaled(c: Fraction, k: int, x: Expression) -> Expression:
     """c m^k x."""
     factors = [] if c == 1 else [number(c)]
     if k:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -29,7 +31,7 @@ def size(n: int) -> Expression:
     return Expression("count", content=n)
 
 
-def count(shape: Shape, axes: Any) -> Expression:
+def count(shape: Shape, axes: Sequence[int]) -> Expression:
     return multiply(*(size(shape[axis]) for axis in axes), shape=())
 
 
@@ -46,9 +48,9 @@ def axes_of(x: Expression) -> tuple[int, ...]:
 @rule("matmul", "sum", "transpose", "reshape", "getitem", "scatter")
 def linear(x: Expression) -> Expression | None:
     """A (2 B) = 2 A B, sum(2 a) = 2 sum(a), (2 A)^T = 2 A^T"""
-    parts = [coefficient(arg) if i < 2 and (i == 0 or x.head == "matmul") else (1, 0, arg)
+    parts = [coefficient(arg) if i < 2 and (i == 0 or x.head == "matmul") else (Fraction(1), 0, arg)
              for i, arg in enumerate(x.args)]
-    c, k = math.prod(part[0] for part in parts), sum(part[1] for part in parts)
+    c, k = math.prod((part[0] for part in parts), start=Fraction(1)), sum(part[1] for part in parts)
     if c == 1 and k == 0:
         return None
     return scaled(c, k, build(x.head, *(rest for _, _, rest in parts), shape=x.shape, **dict(x.params)))

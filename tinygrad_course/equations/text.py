@@ -101,7 +101,7 @@ class Writer:
             return self.write(factors[0])
         return self.times([self(factor, JOINED) for factor in factors]), PRODUCT
 
-    def scalar(self, c: Any, k: int) -> Written:
+    def scalar(self, c: Fraction, k: int) -> Written:
         """c m^k alone, for instance 1/m or 1/(3 m)."""
         if k == 0 or k > 0 and c != 1:
             return self.write_number(number(c)) if k == 0 else (
@@ -114,7 +114,7 @@ class Writer:
         return self.small_quotient(self.number(above), m if below == 1 else self.joined(
             self.number(str(below)), m), ATOM if below == 1 else JOINED)
 
-    def parenthesised_scalar(self, c: Any, k: int) -> str:
+    def parenthesised_scalar(self, c: Fraction, k: int) -> str:
         text, level = self.scalar(c, k)
         return text if level >= JOINED else self.parenthesised(text)
 
@@ -299,7 +299,7 @@ def is_divisor(x: Expression) -> bool:
         x.args[1].content, Fraction) and x.args[1].content.denominator == 1 and x.args[1].content < 0
 
 
-def decimal(c: Any) -> str:
+def decimal(c: Fraction) -> str:
     """A number as it is written, or "" where it is better written as a fraction, such as 1/3."""
     if not isinstance(c, Fraction) or c.denominator == 1 and c < 10**16:
         return str(c.numerator if isinstance(c, Fraction) else c)

@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygrad_course import ops
 from tinygrad_course.autodiff import gradients
+from tinygrad_course.broadcasting import Shape
 from tinygrad_course.errors import InputError
 from tinygrad_course.graph.walk import parents_first
 from tinygrad_course.mode import Observer, observed
@@ -201,7 +202,7 @@ def with_equal_constants_as_one(record: Record) -> Record:
     `layer(X)` makes a new Tensor of the array X each time. An array that is the transpose of another one becomes that:
     the gradient of a matrix product uses X.T.
     """
-    first: dict[tuple[Any, ...], Tensor] = {}
+    first: dict[Content, Tensor] = {}
     instead: dict[Tensor, Tensor] = {}
     origins: dict[Tensor, Origin] = {}
     for tensor in record.tensors:
@@ -219,7 +220,10 @@ def with_equal_constants_as_one(record: Record) -> Record:
                    forward=record.forward - instead.keys())
 
 
-def _content(array: Array) -> tuple[Any, ...]:
+Content = tuple[Shape, str, bytes]
+
+
+def _content(array: Array) -> Content:
     """A key that equal arrays have in common."""
     return array.shape, array.dtype.str, hashlib.blake2b(np.ascontiguousarray(array).data).digest()
 

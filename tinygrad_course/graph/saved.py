@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.broadcasting import Shape
 from tinygrad_course.mode import observed
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Array, Tensor
 
 
 class _Probe(Tensor):
@@ -14,7 +15,7 @@ class _Probe(Tensor):
 
     __slots__ = ("array", "was_read")
 
-    def __init__(self, array: Any):
+    def __init__(self, array: Array):
         self.array = array
         self.was_read = False
         self.requires_grad = False
@@ -28,16 +29,16 @@ class _Probe(Tensor):
         self._differentiated = False
 
     @property
-    def _data(self) -> Any:
+    def _data(self) -> Array:
         self.was_read = True
         return self.array
 
     @property
-    def shape(self) -> tuple[int, ...]: return self.array.shape  # type: ignore[no-any-return]
+    def shape(self) -> Shape: return self.array.shape  # type: ignore[no-any-return]
     @property
-    def ndim(self) -> int: return self.array.ndim  # type: ignore[no-any-return]
+    def ndim(self) -> int: return self.array.ndim
     @property
-    def size(self) -> int: return self.array.size  # type: ignore[no-any-return]
+    def size(self) -> int: return self.array.size
     @property
     def dtype(self) -> Any: return self.array.dtype
 

@@ -44,13 +44,13 @@ class Held(NamedTuple):
     within: tuple[Module, ...]
 
 
-def held_by(value: Any) -> Iterator[Held]:
+def held_by(value: object) -> Iterator[Held]:
     """The Modules and Tensors in `value`, also in lists, tuples, sets and dicts, in the order of definition.
 
     `value` itself comes first. Each is met as often as it is held, but looked into only once, as it may hold itself.
     """
-    opened: dict[int, Any] = {}  # kept alive, so that no other object can get the id of one that is gone
-    stack: list[Held | tuple[Any, tuple[Module, ...]]] = [(value, ())]
+    opened: dict[int, object] = {}  # kept alive, so that no other object can get the id of one that is gone
+    stack: list[tuple[Any, tuple[Module, ...]]] = [(value, ())]
     while stack:
         value, within = stack.pop()
         if isinstance(value, (Module, Tensor)):
@@ -65,6 +65,6 @@ def held_by(value: Any) -> Iterator[Held]:
             list(children.values() if isinstance(children, dict) else children))]
 
 
-def tensors_within(value: Any) -> list[Tensor]:
+def tensors_within(value: object) -> list[Tensor]:
     """All Tensors that a Module holds, parameters or not, each once."""
     return list(dict.fromkeys(held.value for held in held_by(value) if isinstance(held.value, Tensor)))
