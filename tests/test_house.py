@@ -18,13 +18,13 @@ CORE = "errors broadcasting ops mode tensor protocols autodiff gradcheck costs n
 # What stands on it: each room or file with the others that it may import, and what those may.
 ROOMS = {
     "files": "",
-    "isolation": "",
+    "isolation": "files",
     "graph": "",
     "summary": "graph",
-    "data": "files",
+    "data": "isolation",
     "models": "",
     "compiler": "files graph",
-    "training": "files compiler",
+    "training": "isolation compiler",
     "equations": "graph",
     "checking": "isolation equations",
     "compare": "checking",
