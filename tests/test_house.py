@@ -252,7 +252,6 @@ FILES_THAT_SHARE_A_NAME = {
 CLASSES_THAT_SHARE_A_NAME = {
     "Run": "a training, a learner's training, and words written in one go",
     "Reading": "of a graph, and of a learner's file",
-    "LinearStep": "in the table of shapes, and in a graph",
     "Access": "to an array, in JavaScript and in machine code",
     "Text": "of JavaScript, and in a picture",
     "_Chain": "of units, in two pictures of a network",
