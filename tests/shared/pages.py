@@ -192,6 +192,14 @@ class Firefox:
     def evaluate(self, script: str) -> Any:
         return self.send("WebDriver:ExecuteScript", script=f"return ({script})", args=[])["value"]
 
+    def told(self) -> float:
+        """The number that a frame has told the page, once it has."""
+        until = time.monotonic() + SECONDS
+        while (told := self.evaluate("window.told")) is None:
+            assert time.monotonic() < until, "the frame says nothing"
+            time.sleep(0.1)
+        return float(told)
+
     def close(self) -> None:
         self._socket.close()
         self.process.terminate()

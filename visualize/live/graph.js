@@ -9,9 +9,10 @@ function graphView(data, choose) {
   for (const arrow of picture.arrows) {
     const [start, ...rest] = arrow.route;
     const d = `M${start}` + Array.from({length: rest.length / 3}, (_, i) => `C${rest[3 * i]} ${rest[3 * i + 1]} ${rest[3 * i + 2]}`).join("");
-    const [x, y] = rest[rest.length - 1];
+    const [x, y] = rest[rest.length - 1], [left, top] = start;
     const line = svg("path", {class: "arrow", d});
-    root.append(line, svg("path", {class: "head-of", d: `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}z`}));
+    root.append(line, svg("path", {class: "head-of", d: `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}z`}),
+      svg("path", {class: "head-of upwards", d: `M${left - 5} ${top + 8}L${left} ${top}L${left + 5} ${top + 8}z`}));
     arrows.push({...arrow, line});
   }
   for (const box of picture.boxes) {
@@ -36,8 +37,8 @@ function graphView(data, choose) {
       group.classList.toggle("broken", i === broken);
     }
     for (const {from, to, line} of arrows) {
-      line.classList.toggle("now", to === now);
-      line.classList.toggle("back", to === now && backwards);
+      line.classList.toggle("now", to === now && near.has(from));
+      line.classList.toggle("back", to === now && near.has(from) && backwards);
     }
     const at = boxes.get(now);
     if (!at) return;

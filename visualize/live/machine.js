@@ -1,8 +1,9 @@
 // The numbers behind the page: parameters, data, and everything that is computed from them.
 
-function machineOf(data) {
-  const parameters = data.parameters.map((parameter) => unpacked(parameter.array));
-  const given = parameters.map((array) => array.slice());
+// whole: the machine whose parameters this one shares.
+function machineOf(data, whole = null) {
+  const parameters = whole ? whole.parameters : data.parameters.map((parameter) => unpacked(parameter.array));
+  const given = whole ? whole.given : parameters.map((array) => array.slice());
   const leaves = new Map();
   data.steps.forEach((step, i) => { if (step.array) leaves.set(i, unpacked(step.array)); });
   const originals = new Map([...leaves].map(([i, array]) => [i, array.slice()]));
@@ -26,7 +27,7 @@ function machineOf(data) {
     return {bound, ...programs[told.function](bound)};
   }
 
-  let everything = null, stale = true;
+  let everything = null, stale = true, example = 0;
   function values() {
     if (!data.everything) return fixed;
     everything = everything || program(data.everything);
@@ -56,6 +57,16 @@ function machineOf(data) {
   function putBack() {
     for (const [i, array] of originals) leaves.get(i).set(array);
     parameters.forEach((array, i) => array.set(given[i]));
+    if (whole) takeExample(example);
+    changed();
+  }
+  // Of one example alone: its column of the whole data.
+  function takeExample(i) {
+    example = i;
+    for (const [name, leaf] of Object.entries(data.data)) {
+      const from = whole.arrays[name], to = leaves.get(leaf), m = from.length / to.length;
+      for (let row = 0; row < to.length; row += 1) to[row] = from[row * m + i];
+    }
     changed();
   }
   // (J(w + e) - J(w - e)) / 2 e for one number of a leaf.
@@ -72,5 +83,5 @@ function machineOf(data) {
   function broken() {
     return data.steps.findIndex((step, i) => step.op && value(i).some((x) => !Number.isFinite(x)));
   }
-  return {parameters, given, leaves, arrays, program, value, gradient, values, cost, changed, isChanged, putBack, difference, broken};
+  return {parameters, given, leaves, arrays, program, value, gradient, values, cost, changed, isChanged, putBack, takeExample, difference, broken};
 }

@@ -3,9 +3,28 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 readColours();
 const machine = machineOf(data);
-const stepper = stepsView(data, machine), trainer = data.training ? trainingView(data, machine) : null;
+const trainer = data.training ? trainingView(data, machine) : null;
 
-const panels = {steps: make("div", {role: "tabpanel", id: "panel-steps", "aria-labelledby": "tab-steps"}, stepper.element)};
+// The steps of the whole batch, or of one example alone.
+const m = data.training ? data.training.m : data.m, panel = make("div", {role: "tabpanel", id: "panel-steps", "aria-labelledby": "tab-steps"});
+let stepper = null;
+function showSteps(example) {
+  const position = stepper ? stepper.position() : 0;
+  if (stepper) stepper.stop();
+  const one = example !== null, shared = one ? machineOf(data.single, machine) : machine;
+  if (one) shared.takeExample(example);
+  stepper = stepsView(one ? data.single : data, shared, data.single ? exampleSwitch(example) : null);
+  panel.replaceChildren(stepper.element);
+  stepper.go(position);
+}
+function exampleSwitch(example) {
+  const number = make("input", {type: "number", min: 0, max: m - 1, value: example === null ? 0 : example, "aria-label": texts.whichExample,
+    disabled: example === null, onchange: () => { showSteps(Math.max(0, Math.min(m - 1, Math.round(Number(number.value)) || 0))); document.querySelector(`[aria-label="${texts.whichExample}"]`).focus(); }});
+  return make("div", {class: "row"}, choice(texts.howMany, [[false, texts.wholeBatch(m)], [true, texts.oneExample]], example !== null,
+    (one) => showSteps(one ? Number(number.value) : null)), example === null ? null : number);
+}
+
+const panels = {steps: panel};
 if (trainer) panels.training = make("div", {role: "tabpanel", id: "panel-training", "aria-labelledby": "tab-training", hidden: true}, trainer.element);
 const tabs = Object.keys(panels).map((name) => make("button", {
   type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`, "aria-selected": String(name === "steps"),
@@ -26,7 +45,7 @@ function open(name) {
     tabs[i].setAttribute("aria-selected", String(one === name));
     tabs[i].tabIndex = one === name ? 0 : -1;
   });
-  if (name === "steps") { if (trainer) trainer.pause(); stepper.update(); }
+  if (name === "steps") { if (trainer) trainer.pause(); stepper.machine.changed(); stepper.update(); }
   else { stepper.stop(); trainer.draw(); }
 }
 
@@ -37,7 +56,7 @@ document.getElementById("page").append(make("main", {class: "frame"},
   data.notes.map((text) => make("p", {class: "note", text})), Object.values(panels)), live);
 document.addEventListener("keydown", (event) => { if (opened === "steps") stepper.keys(event); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); open(opened); });
-stepper.update();
+showSteps(null);
 
 // For those who want to look further, and for tests.
-window.livePage = {data, machine, stepper, trainer, open, shown};
+window.livePage = {data, machine, trainer, open, shown, showSteps, get stepper() { return stepper; }};

@@ -35,6 +35,7 @@ from tinygrad_course.visualize.scene.svg import to_svg
 SCRIPTS = ("texts", "numbers", "elements", "machine", "matrix", "graph", "answers", "questions", "steps", "charts",
            "units", "training", "main")
 MOST_NUMBERS = 3_000_000  # of X and Y in one file
+MANY_STEPS = 400          # with more, only what is asked for is compiled
 GRID = 72                 # points along each side of the plane of two inputs
 Pictures = tuple[int, int, int]
 
@@ -148,16 +149,41 @@ def _of_model(model: Module, X: Any, Y: Any, rate: float, optimizer: Optimizer |
     leaf = {id(step): i for i, step in enumerate(story.places.steps)}
     data["data"] = {name: leaf.get(id(tensor), -1) for name, tensor in zip("XY", inputs)}
     data["arrays"] = {name: packed(tensor._data) for name, tensor in zip("XY", inputs) if data["data"][name] < 0}
+    few = len(story.steps) <= MANY_STEPS
+    if X.shape[-1] > 1 and few:
+        _add_one_example(cost_of, X, Y, parameters, data, texts)
     try:
-        told, text = training(model, cost_of, X, Y, rate, optimizer, batch_size)
+        told, text = training(model, cost_of, X, Y, rate, optimizer, batch_size, few)
         data["training"] = told
         texts.append(text)
+        if not few:
+            notes.append(f"With {len(story.steps)} steps the page holds no other optimisers, batch sizes and no "
+                         "computation for one example.")
     except Untraceable as reason:
         notes.append(f"This model cannot be trained on the page: {reason}.")
     if "training" in data:
         _add_networks(model, cost_of, X, Y, validation, parameters, data, texts, notes)
     data["notes"] = notes
     return LivePage(data, "\n".join(texts), picture, title or type(model).__name__, notes)
+
+
+def _add_one_example(cost_of: Any, X: Any, Y: Any, parameters: Sequence[Tensor], data: dict[str, Any],
+                     texts: list[str]) -> None:
+    """The same computation for one example alone, whichever the reader chooses, where it is the same."""
+    inputs = [Tensor(X[..., :1], name="X"), Tensor(Y[..., :1], name="Y")]
+    notes: list[str] = []
+    try:
+        with unchanged(parameters), observed(recording=True, alone=True):
+            story = Story(GradientFlow(cost_of(*inputs)))
+        one, text = _steps(story, parameters, notes, "everything_of_one")
+    except InputError:  # such as the deviation of a batch of one
+        return
+    leaf = {id(step): i for i, step in enumerate(story.places.steps)}
+    if notes or any(id(tensor) not in leaf for tensor in inputs):
+        return
+    one["data"] = {name: leaf[id(tensor)] for name, tensor in zip("XY", inputs)}
+    data["single"] = one
+    texts.append(text)
 
 
 def _sample(X: Any, Y: Any, notes: list[str]) -> tuple[Any, Any]:
@@ -169,7 +195,8 @@ def _sample(X: Any, Y: Any, notes: list[str]) -> tuple[Any, Any]:
     return X[..., :kept], Y[..., :kept]
 
 
-def _steps(story: Story, parameters: Sequence[Tensor], notes: list[str]) -> tuple[dict[str, Any], str]:
+def _steps(story: Story, parameters: Sequence[Tensor], notes: list[str],
+           function: str = "everything") -> tuple[dict[str, Any], str]:
     """The steps with their numbers, and the program that computes these."""
     places = story.places
     index = {parameter: i for i, parameter in enumerate(parameters)}
@@ -186,7 +213,7 @@ def _steps(story: Story, parameters: Sequence[Tensor], notes: list[str]) -> tupl
         if "parameter" in story.steps[i]:
             data["parameters"][story.steps[i]["parameter"]]["course"] = story.steps[i]["name"]
     try:
-        computed = everything(story, parameters)
+        computed = everything(story, parameters, function)
         data["everything"] = computed.told()
         return data, computed.text
     except Untraceable as reason:

@@ -94,7 +94,7 @@ def leaves_of(tensors: Sequence[Tensor], parameters: Sequence[Tensor], origins: 
             if tensor not in origins and (tensor in index or not constant_of(tensor))}
 
 
-def everything(story: Story, parameters: Sequence[Tensor]) -> Computed:
+def everything(story: Story, parameters: Sequence[Tensor], function: str = "everything") -> Computed:
     """Every value and every gradient of a graph, with the parts that the gradients are made of. Raises Untraceable.
 
     v3 is the value of step 3, g3 its gradient; what it hands to its k-th input is the product p3_k, or q3_k once the
@@ -127,7 +127,7 @@ def everything(story: Story, parameters: Sequence[Tensor]) -> Computed:
                 ones = broadcast_to(np.ones((), places.steps[i].dtype), places.steps[i].shape)
                 tracing.keep(f"l{i}_{k}", vjp(ones, values[i], *arguments, **origin.params))
             total[parent] = total[parent] + part if parent in total else part
-    return tracing.written("everything", "Every value and every gradient of the graph.", values[places.last])
+    return tracing.written(function, "Every value and every gradient of the graph.", values[places.last])
 
 
 def network(record: Record, parameters: Sequence[Tensor], data: dict[Tensor, str], kept: dict[str, Tensor],
@@ -147,16 +147,20 @@ def network(record: Record, parameters: Sequence[Tensor], data: dict[Tensor, str
 
 
 def training(model: Module, cost_of: Callable[[Any, Any], Any], X: Any, Y: Any, rate: float,
-             optimizer: Optimizer | None, batch_size: int | None) -> tuple[dict[str, Any], str]:
-    """What the page has to know of the training steps, and their text. Raises Untraceable."""
+             optimizer: Optimizer | None, batch_size: int | None, choices: bool) -> tuple[dict[str, Any], str]:
+    """What the page has to know of the training steps, and their text. Raises Untraceable.
+
+    choices: whether there are other optimisers and batch sizes than those that are asked for.
+    """
     rules = dict(RULES)
     chosen = "gradient descent"
     if optimizer is not None:
         known: dict[Any, str] = {GradientDescent: "gradient descent", Momentum: "momentum", Adam: "Adam"}
         chosen = known.get(type(optimizer), type(optimizer).__name__)
         rules = {chosen: lambda rate: optimizer, **rules}
+    rules = rules if choices else {chosen: rules[chosen]}
     m = X.shape[-1]
-    sizes = sorted({size for size in (*BATCHES, batch_size or m) if size < m}, reverse=True)
+    sizes = sorted({size for size in (*(BATCHES if choices else ()), batch_size or m) if size < m}, reverse=True)
     told: dict[str, Any] = {"rules": [], "chosen": chosen, "batch": batch_size if batch_size in sizes else m, "m": m}
     texts = []
     for r, (name, make) in enumerate(rules.items()):

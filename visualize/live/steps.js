@@ -1,6 +1,7 @@
 // The computation one operation at a time, forwards and then backwards.
 
-function stepsView(data, machine) {
+// switches: what stands before the transport, such as the choice of an example.
+function stepsView(data, machine, switches = null) {
   const {steps} = data;
   const forward = steps.map((step, i) => i).filter((i) => steps[i].op);
   const backward = forward.filter((i) => steps[i].back.length).reverse();
@@ -29,7 +30,7 @@ function stepsView(data, machine) {
   const options = make("div", {class: "row between"},
     data.m ? choice(texts.convention, [[true, texts.perExample], [false, texts.ofCost]], course, (value) => { course = value; tell(); }) : make("span"),
     make("div", {class: "row"}, make("label", {}, ask, texts.predict), points));
-  const element = make("div", {class: "steps"}, graph.element, make("div", {class: "stack"},
+  const element = make("div", {class: "steps"}, graph.element, make("div", {class: "stack"}, switches,
     make("div", {class: "card transport"}, first, back, playing, on, end, scrub, where, paces), told, options));
 
   function play() {
@@ -56,7 +57,8 @@ function stepsView(data, machine) {
       for (const {parent} of steps[one.step].back) known.add(parent);
     }
     const broken = machine.broken();
-    graph.update({now: step, done, known, near: new Set(backwards ? steps[step].back.map((one) => one.parent) : steps[step].parents), backwards, broken});
+    const near = new Set(backwards ? steps[step].back.map((one) => one.parent) : steps[step].parents);
+    graph.update({now: step, done, known, near, backwards, broken});
     scrub.value = at;
     scrub.setAttribute("aria-valuetext", `${backwards ? texts.backward : texts.forward}, ${steps[step].name}`);
     back.disabled = first.disabled = at === 0;
@@ -112,9 +114,7 @@ function stepsView(data, machine) {
   // What a gradient is multiplied by on the screen: m where the course writes that of one example.
   function scaleOf(i) { return course && steps[i].scaled ? data.m : 1; }
   function scaled(array, scale) { return scale === 1 ? array : array.map((x) => x * scale); }
-  function gradientSymbol(i) {
-    return i === data.last && !course ? ["mrow", ["mi", "d"], steps[i].symbol] : ["mrow", ["mi", "d"], steps[i].symbol];
-  }
+  function gradientSymbol(i) { return ["mrow", ["mi", "d"], steps[i].symbol]; }
   function figure(symbol, shape, array, key) {
     return matrixFigure({symbol, shape, data: array, name: key, chosen: chosen && chosen.what === key ? chosen.k : -1,
       choose: (k) => { chosen = {what: key, k, value: array[k], symbol}; tell(); }});
@@ -139,7 +139,7 @@ function stepsView(data, machine) {
     const ratio = scaleOf(parent) / scaleOf(i);
     const several = partsOf(parent).length > 1;
     const left = several ? ["mrow", gradientSymbol(parent), ["mo", "←"]] : gradientSymbol(parent);
-    const formula = several ? ["mrow", left, times(ratio, one.formula)] : equation(left, times(ratio, one.formula));
+    const right = formulaOf(ratio, one), formula = several ? ["mrow", left, right] : equation(left, right);
     const shapes = [];
     if (one.local && values[`l${key}`] && !isOne(one.local)) {
       shapes.push(figure(gradientSymbol(i), steps[i].shape, scaled(machine.gradient(i), scaleOf(i)), `d${steps[i].name} to ${input}`), between("⊙"));
@@ -156,11 +156,10 @@ function stepsView(data, machine) {
       ratio < 1 && make("p", {class: "quiet", text: texts.share}));
   }
   function isOne(tree) { return JSON.stringify(tree) === JSON.stringify(["mrow", ["mn", "1"]]) || tree[1] === "1"; }
-  // The formula in the course's convention: with the 1/m, or the m, that the change of meaning brings.
-  function times(ratio, tree) {
-    if (Math.abs(ratio - 1) < 1e-12) return tree;
-    const factor = ratio < 1 ? ["mfrac", ["mn", "1"], ["mi", "m"]] : ["mi", "m"];
-    return ["mrow", factor, ["mspace", {width: "0.25em"}], tree];
+  // In the course's convention with the 1/m, or without it, where the change of meaning brings or takes it.
+  function formulaOf(ratio, one) {
+    if (Math.abs(ratio - 1) < 1e-12) return one.formula;
+    return one.course || ["mrow", ratio < 1 ? ["mfrac", ["mn", "1"], ["mi", "m"]] : ["mi", "m"], ["mspace", {width: "0.25em"}], one.formula];
   }
 
   // ----------------------------------------------------------------------------------------------- one number
@@ -247,5 +246,5 @@ function stepsView(data, machine) {
     event.preventDefault();
     acts[event.key]();
   }
-  return {element, update, keys, stop, go, sequence, position: () => at};
+  return {element, update, keys, stop, go, sequence, machine, position: () => at};
 }

@@ -5,8 +5,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tinygrad_course.equations.explain import GradientFlow
+from tinygrad_course.equations.expressions import EXAMPLES
 from tinygrad_course.equations.math import MathMLWriter
-from tinygrad_course.equations.rules import ELEMENTWISE
+from tinygrad_course.equations.rules import ELEMENTWISE, multiply, power
 from tinygrad_course.visualize.graph.names import as_line
 from tinygrad_course.visualize.layout.layered import LayoutGraph, place
 from tinygrad_course.visualize.scene.lettering import clean, line_width
@@ -98,7 +99,12 @@ class Story:
         at = self._part_at(i, k)
         assert at is not None
         told: dict[str, Any] = {"parent": parent, "input": k, "at": at}
-        formula = self.flow.text(self.flow._part(parent, at), i)
+        formula, part = self.symbol(i, gradient=True), self.flow._part(parent, at)
+        if self.places.parts[parent][at][1] is not self.places.total[i]:  # else it is handed on as it is
+            formula = self.flow.text(part, i)
+            if self.scaled(i) != self.scaled(parent):
+                factor = EXAMPLES if self.scaled(parent) else power(EXAMPLES, -1)
+                told["course"] = tree(self.flow.text(multiply(factor, part), i))
         told["formula"] = tree(formula)
         if self.places.op(i) in ELEMENTWISE:
             told["local"] = tree(self.flow._slope(parent, at, i).strip() or formula)
@@ -156,4 +162,4 @@ def tree(mathml: str) -> Tree:
 
 def constant_of(tensor: Any) -> bool:
     """Whether a leaf is a number of the program, not an input."""
-    return not tensor.requires_grad and (tensor.size == 1 or tensor.dtype.kind not in "fiub")
+    return not tensor.requires_grad and (tensor.size == 1 and tensor.name is None or tensor.dtype.kind not in "fiub")
