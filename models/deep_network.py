@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.models.layered import Layered
-from tinygrad_course.nn import Linear, relu, sigmoid, sqrt
+from tinygrad_course.nn import Linear, lecun, relu, sigmoid
 from tinygrad_course.tensor import Tensor
 
 
@@ -22,7 +22,7 @@ class DeepNetwork(Layered):
         if not isinstance(layer_dims, Sequence) or len(layer_dims) < 2:
             raise InputError(f"layer_dims is {layer_dims!r}: a list of n_x and the units of each layer is needed")
         random = np.random.RandomState(seed)
-        self.layers = [Linear(n_in, n_out, sqrt, random, layer=number)
+        self.layers = [Linear(n_in, n_out, lecun, random, layer=number)
                        for number, (n_in, n_out) in enumerate(zip(layer_dims, layer_dims[1:]), start=1)]
 
     def forward(self, X: Any) -> Tensor:

@@ -17,5 +17,5 @@ class Layered(Module):
     def cost(self, X: Any, Y: Any) -> Tensor:
         return binary_cross_entropy(self(X), Y)
 
-    def children(self) -> Iterator[tuple[str, Tensor]]:
+    def contents(self) -> Iterator[tuple[str, Tensor]]:
         return course_names(self.layers)

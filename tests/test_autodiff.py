@@ -73,7 +73,14 @@ def test_a_given_gradient() -> None:
     (lambda x: no_grad()(x.sum)().backward(), "records no graph"),
     (lambda x: grad(x.sum(), Tensor(1.0)), "grad: input 0, a Tensor, requires no gradient"),
     (lambda x: grad(x.sum(), [x, np.ones(3)]), "grad: input 1, an array, requires no gradient"),
-], ids=["not a number", "too short", "number", "rank", "leaf", "detached", "no_grad", "constant", "array"])
+    (lambda x: grad(lambda x: x.sum(), x), r"grad: output is a function.*grad\(f\(x\), x\).*jacobian\(f, x\)"),
+    (lambda x: grad(3.0, x), "float '3.0' is no Tensor.*math"),
+    (lambda x: grad(x.sum(), 3.0), r"inputs is 3.0.*model.parameters\(\)"),
+    (lambda x: (x * 2).backward("a"), "gradient of the result of multiply cannot be str"),
+    (lambda x: jacobian(lambda x: x.data, x), "the function gives ndarray, but a Tensor is needed"),
+    (lambda x: hessian(x.sum(), np.ones(3)), "a Tensor and the Tensors it was computed from"),
+], ids=["not a number", "too short", "number", "rank", "leaf", "detached", "no_grad", "constant", "array", "function",
+        "float", "inputs", "text", "out of the graph", "array for a Tensor"])
 def test_what_has_no_gradient_is_refused(fails: Callable[[Tensor], Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fails(leaf(1, 2, 3, name="W"))
@@ -197,6 +204,53 @@ def test_grad_restores_recording_after_a_failure() -> None:
     assert (x * 2).requires_grad
 
 
+def test_a_given_gradient_stays_in_the_graph() -> None:
+    x, v = leaf(1, 2), leaf(1, 10)
+    first = grad(x * x, x, gradient=v, create_graph=True)  # 2 x v
+    dx, dv = grad(first.sum(), [x, v])
+    np.testing.assert_array_equal(dx.data, 2 * v.data)
+    np.testing.assert_array_equal(dv.data, 2 * x.data)
+    np.testing.assert_array_equal(grad(x * x, x, gradient=v.astype(np.float32)).data, first.data)
+    (x * x).backward(v)
+    np.testing.assert_array_equal(x.grad, first.data)
+
+
+def test_grad_under_no_grad_leaves_recording_off_and_else_on() -> None:
+    x = leaf(2)
+    y = x * x
+    with no_grad():
+        assert grad(y, x, create_graph=True).requires_grad
+        assert not (x * x).requires_grad
+    grad(y, x)
+    assert (x * x).requires_grad
+
+
+def test_equal_values_also_where_they_are_nan_are_no_new_values() -> None:
+    x = leaf(np.nan, 2)
+    y = (x * x).sum()
+    x.data = x.data.copy()
+    np.testing.assert_array_equal(grad(y, x).data, [np.nan, 4])
+
+
+def test_threads_lose_no_gradient_of_a_shared_leaf() -> None:
+    w = leaf(*np.ones(1000))
+
+    def work() -> None:
+        for _ in range(100):
+            (w * 2.0).sum().backward()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    np.testing.assert_array_equal(w.grad, np.full(1000, 1600.0))
+
+
 # ------------------------------------------------------------------------------ jacobian and hessian
 
 A = np.array([[1.0, 2, 3], [4, 5, 7]])
@@ -302,6 +356,65 @@ def test_no_grad_as_decorator() -> None:
     assert not predict(x, depth=3).requires_grad and predict(x, depth=3).item() == 8
     assert (predict.__name__, predict.__doc__) == ("predict", "Doubles x.")
     assert (x * 2).requires_grad
+
+
+def test_no_grad_without_parentheses() -> None:
+    @no_grad
+    def double(x: Tensor) -> Tensor:
+        """Doubles x."""
+        return x * 2
+
+    x = leaf(1)
+    assert not double(x).requires_grad and double.__doc__ == "Doubles x." and (x * 2).requires_grad
+    with pytest.raises(AnomalyError):
+        detect_anomaly(lambda: np.log(Tensor(0.0)))()
+    with pytest.raises(InputError, match="no_grad takes no arguments.*with no_grad.*got False"):
+        no_grad(False)
+
+
+def test_no_grad_around_a_generator() -> None:
+    """It holds while the generator runs, and not while its user does."""
+    seen: list[Any] = []
+
+    @no_grad()
+    def steps(x: Tensor) -> Any:
+        try:
+            sent = yield x * 2
+            while True:
+                try:
+                    sent = yield x * sent
+                except KeyError:
+                    sent = -1
+        finally:
+            seen.append((x * 2).requires_grad)
+
+    x = leaf(3)
+    running = steps(x)
+    found = [next(running), running.send(5), running.throw(KeyError("x"))]
+    assert (x * 2).requires_grad
+    assert [(step.item(), step.requires_grad) for step in found] == [(6, False), (15, False), (-3, False)]
+    running.close()
+    assert seen == [False] and (x * 2).requires_grad
+
+    @no_grad()
+    def ends() -> Any:
+        yield 1
+        return "value"
+
+    def outer() -> Any:
+        return (yield from ends())
+    running = outer()
+    assert next(running) == 1
+    with pytest.raises(StopIteration, match="value"):
+        next(running)
+
+
+def test_no_grad_around_what_is_asynchronous_is_refused() -> None:
+    async def step() -> None: ...
+    async def steps() -> Any: yield
+    for function in (step, steps):
+        with pytest.raises(InputError, match="asynchronous.*with no_grad"):
+            no_grad(function)
 
 
 def test_no_grad_holds_for_its_own_thread_only() -> None:

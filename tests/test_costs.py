@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_course import InputError, Tensor, gradcheck, hessian, nn, no_grad
+from tinygrad_course import InputError, Tensor, grad, gradcheck, hessian, nn, no_grad
 from tinygrad_course.autodiff import topological_order
 
 LOGITS = [-1000.0, -700.0, -40.0, -1.5, 0.0, 1e-3, 1.5, 40.0, 700.0, 1000.0]
@@ -24,6 +24,55 @@ def operations(cost: Tensor) -> set[str]:
 
 
 # ------------------------------------------------------------------------------- fused with its activation
+
+
+def behind(cost: Any, activation: Any, Y: Any, penalty: float, fused: bool) -> dict[str, Any]:
+    """The gradients of a cost, and perhaps a penalty on A, with respect to everything on the way."""
+    Z = Tensor(np.array([[0.3, -1, 2], [0.5, 0.25, -2]]), requires_grad=True)
+    Y = Tensor(Y, requires_grad=True)
+    A = activation(Z)
+    J = cost(A, Y, fused=fused) + penalty * (A * A).sum() + cost(A, np.abs(Y.data), "sum", fused=fused)
+    (dA,) = grad(J, [A])
+    both = grad(J, [Z, A, Y], create_graph=True)
+    second = grad((both[0] * both[1] * both[1]).sum(), Z)
+    J.backward()
+    np.testing.assert_allclose(dA.data, A.grad, rtol=1e-13)
+    np.testing.assert_allclose(both[1].data, A.grad, rtol=1e-13)
+    return {"A": A.grad, "Z": Z.grad, "Y": Y.grad, "dZ": both[0].data, "second": second.data}
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+@pytest.mark.parametrize("cost, activation, Y", [
+    (BCE, nn.sigmoid, [[1.0, 0, 1], [0.25, 0, 1]]),
+    (CE, nn.softmax, [[1.0, 0, 0.5], [0, 1, 0.5]]),
+], ids=["binary", "several"])
+def test_gradients_of_every_tensor_are_those_of_the_unfused_cost(cost: Any, activation: Any, Y: Any,
+                                                                 penalty: float) -> None:
+    found, expected = (behind(cost, activation, np.array(Y), penalty, fused) for fused in (True, False))
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-12, atol=1e-14, err_msg=name)
+
+
+def test_the_gradient_of_a_saturated_activation() -> None:
+    """dA is infinite where the label is wrong; dZ = A - Y is not, and does not become NaN."""
+    Z, Y = Tensor(row(1000, 1000, -1000, -1000), requires_grad=True), row(1, 0, 1, 0)
+    A = nn.sigmoid(Z)
+    BCE(A, Y, "sum").backward()
+    np.testing.assert_array_equal(A.grad, row(-1, np.inf, -np.inf, 1))
+    np.testing.assert_array_equal(Z.grad, row(0, 1, -1, 0))
+
+
+def test_the_gradient_of_an_activation_is_that_of_the_labels_that_the_cost_saw() -> None:
+    """It is computed when it is read: what was changed in place meanwhile must not reach it."""
+    Z, Y = Tensor(row(0.3, -1), requires_grad=True), row(1, 0)
+    A = nn.sigmoid(Z)
+    J = BCE(A, Y)
+    J.backward()
+    expected = (-Y / A.data + (1 - Y) / (1 - A.data)) / 2
+    Y[:], J.grad[...] = 0.5, 7
+    Z.data -= 1
+    np.testing.assert_allclose(A.grad, expected, rtol=1e-15)
+    assert A.grad is A.grad
 
 
 @pytest.mark.parametrize("y", [0.0, 1.0, 0.3, 0.875, -0.5, 2.0])

@@ -68,12 +68,12 @@ def test_shared_parameters_count_once() -> None:
     assert names(tied) == ["encoder.W", "encoder.b", "own"]
 
 
-def test_children_names_the_parameters_also_of_a_nested_module() -> None:
+def test_contents_names_the_parameters_also_of_a_nested_module() -> None:
     class Named(nn.Module):
         def __init__(self) -> None:
             self.weights = [parameter(i) for i in range(4)]
 
-        def children(self) -> Any:
+        def contents(self) -> Any:
             return ((f"W{i}", [W]) for i, W in enumerate(self.weights))  # lists that do not live long
 
     assert names(Named()) == ["W0.0", "W1.0", "W2.0", "W3.0"]
@@ -116,7 +116,7 @@ def test_linear_in_float32() -> None:
 
 
 @pytest.mark.parametrize("init, factor", [
-    (nn.zeros, 0), (nn.small, 0.01), (nn.sqrt, 1 / 3 ** 0.5), (nn.he, (2 / 3) ** 0.5), (nn.xavier, (2 / 8) ** 0.5),
+    (nn.zeros, 0), (nn.small, 0.01), (nn.lecun, 1 / 3 ** 0.5), (nn.he, (2 / 3) ** 0.5), (nn.xavier, (2 / 8) ** 0.5),
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_initial_values_are_those_of_randomstate(init: Any, factor: float) -> None:
     normal = np.random.RandomState(7).randn(5, 3)

@@ -175,7 +175,9 @@ LIMITS: dict[str, tuple[Function, Any, Any, Any]] = {  # function, input, value,
     "1 / 0": (lambda x: 1 / x, [0, 2], [inf, 0.5], [-inf, -0.25]),
     "x / 0": (lambda x: x / 0, [1, -1, 0], [inf, -inf, nan], [inf, inf, inf]),
     "reciprocal of 0": (np.reciprocal, [0, 2], [inf, 0.5], [-inf, -0.25]),
-    "x ** 0": (lambda x: x ** 0, [0, 2, -2], [1, 1, 1], [0, 0, 0]),
+    "x ** 0": (lambda x: x ** 0, [0, 2, -2, inf, -inf], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]),
+    "x ** [0, 2]": (lambda x: x ** np.array([0, 2, 0]), [inf, 3, 0], [1, 9, 1], [0, 6, 0]),
+    "inf ** p": (lambda p: inf ** p, [-1, -2], [0, 0], [0, 0]),
     "x ** 1": (lambda x: x ** 1, [0, -2], [0, -2], [1, 1]),
     "x ** 2": (lambda x: x ** 2, [0, -3], [0, 9], [0, -6]),
     "x ** 0.5 at 0": (lambda x: x ** 0.5, [0, 4], [0, 2], [inf, 0.25]),
@@ -195,11 +197,29 @@ LIMITS: dict[str, tuple[Function, Any, Any, Any]] = {  # function, input, value,
     "logsumexp with -inf": (Tensor.logsumexp, [-inf, 2], 2, [0, 1]),
     "logsumexp of -inf": (Tensor.logsumexp, [-inf, -inf], -inf, [0, 0]),
     "softmax": (lambda z: z.softmax()[0], [1000, 0, -1000], 1, [0, 0, 0]),
+    "logsumexp with inf": (Tensor.logsumexp, [inf, 1], inf, [1, 0]),
+    "softmax with inf": (lambda z: z.softmax()[0], [inf, 1, -inf], 1, [0, 0, 0]),
+    "softmax of 1e15": (lambda z: z.softmax()[0], [1e15, 1e15], 0.5, [0.25, -0.25]),
+    "log_softmax of 1e15": (lambda z: z.log_softmax()[0], [1e15, 1e15], -np.log(2), [0.5, -0.5]),
+    "log_softmax with -inf": (lambda z: z.log_softmax()[1], [-inf, 0], 0, [0, 0]),
+    "masked class": (lambda z: several(z, np.array([[0], [1], [0]]), "mean"), [[-inf], [0], [0]], np.log(2),
+                     [[0], [-0.5], [0.5]]),
+    "cross_entropy of 1e15": (lambda z: several(z, np.array([[1], [0]]), "sum"), [[1e15], [1e15]], np.log(2),
+                              [[-0.5], [0.5]]),
     "softmax with -inf": (lambda z: z.softmax()[0], [-inf, 0, 0], 0, [0, 0, 0]),
     "log_softmax": (lambda z: z.log_softmax()[1], [1000, 0], -1000, [-1, 1]),
     "mean of nothing": (lambda x: x[:0].mean(), [1.0], nan, [0]),
     "var of nothing": (lambda x: x[:0].var(), [1.0], nan, [0]),
     "var of one with ddof": (lambda x: x.var(ddof=1), [1.0], nan, [nan]),
+    "var with ddof > n": (lambda x: x.var(ddof=3), [1.0, 2.0], inf, [-inf, inf]),
+    "sum of a number over 0": (lambda x: x.sum(axis=0), 3.0, 3, 1),
+    "mean of a number over -1": (lambda x: x.mean(axis=-1), 3.0, 3, 1),
+    "max of a number over 0": (lambda x: x.max(axis=0, keepdims=True), 3.0, 3, 1),
+    "var of a number over 0": (lambda x: x.var(axis=0), 3.0, 0, 0),
+    "logsumexp of a number over 0": (lambda x: x.logsumexp(axis=0), 3.0, 3, 1),
+    "clip between Tensors": (lambda x: x.clip(Tensor(0.0), Tensor([1.0, 1, 1])), [-2, 0.5, 3], [0, 0.5, 1], [0, 1, 0]),
+    "clip by itself": (lambda x: Tensor([2.0, -1.0, 0.5]).clip(x, 1.0), [-2, 0.5, 3], [1, 0.5, 1], [0, 1, 0]),
+    "slope": (lambda s: Tensor([1.0, -2, 3, 0]).leaky_relu(s), 0.2, [1, -0.4, 3, 0], -2),
     "saturated, right": (lambda z: binary(z, np.array([[0, 1]]), "sum"), [[-1000, 1000]], 0, [[0, 0]]),
     "saturated, wrong": (lambda z: binary(z, np.array([[1, 0]]), "none"), [[-1000, 1000]], [[1000, 1000]],
                          [[-1, 1]]),
@@ -218,6 +238,40 @@ def test_limits_without_warnings(name: str) -> None:
     np.testing.assert_array_equal(y.data, expected)
     np.testing.assert_array_equal(grad(y, x, np.ones(y.shape)).data, gradient)
     np.testing.assert_array_equal(grad(y, x, np.ones(y.shape), create_graph=True).data, gradient)
+
+
+def test_mixed_derivative_of_a_power_at_exponent_zero() -> None:
+    """d/dp of p x^(p-1) at p = 0 is 1 / x."""
+    x, p = (Tensor(values, requires_grad=True) for values in ([2.0, 4.0], [0.0, 0.0]))
+    first = grad((x ** p).sum(), x, create_graph=True)
+    np.testing.assert_array_equal(grad(first.sum(), p).data, [0.5, 0.25])
+
+
+WHOLE = np.array([[1, 2, 3], [7, 200, 0]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool])
+@pytest.mark.parametrize("function", [
+    ops.sigmoid, ops.softplus, lambda z: ops.softmax(z, axis=0), lambda z: ops.log_softmax(z, axis=1),
+    lambda z: ops.logsumexp(z, axis=None, keepdims=False),
+], ids=["sigmoid", "softplus", "softmax", "log_softmax", "logsumexp"])
+def test_whole_numbers_are_computed_in_float64(function: Function, dtype: Any) -> None:
+    z = WHOLE.astype(dtype)
+    for result in (function(Tensor(z)).data, function(z)):
+        np.testing.assert_array_equal(result, np.asarray(function(z.astype(float))), strict=True)
+
+
+@pytest.mark.parametrize("size", [1e2, 1e4, 1e7])
+def test_large_logits_in_float32(size: float) -> None:
+    z = np.float32([[size], [size], [size - 1]])
+    exact = np.exp([[0.0], [0], [-1]]) / np.exp([0, 0, -1]).sum()
+    p = Tensor(z).softmax(axis=0)
+    np.testing.assert_allclose(p.data, exact, rtol=2e-7)
+    np.testing.assert_allclose(Tensor(z).log_softmax(axis=0).data, np.log(exact), rtol=3e-7)
+    y = np.float32([[1], [0], [0]])
+    np.testing.assert_allclose(ops.cross_entropy(z, p.data, y, reduction="sum"), -np.log(exact[0, 0]), rtol=3e-7)
+    Z = Tensor(z, requires_grad=True)
+    np.testing.assert_allclose(grad(Z.logsumexp(), Z).data, exact, rtol=2e-7)
 
 
 @pytest.mark.parametrize("p, second", [(0, 0), (1, 0), (2, 2), (3, 0)])

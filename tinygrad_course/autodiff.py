@@ -6,17 +6,20 @@ add up. Nothing is handed on before it is complete: a step's turn comes after al
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course import ops
 from tinygrad_course.broadcasting import unbroadcast
+from tinygrad_course.conversions import plain, real_numbers
 from tinygrad_course.errors import InputError
 from tinygrad_course.mode import Observer, mode, observed
 from tinygrad_course.ops import Op
-from tinygrad_course.tensor import Tensor, apply, as_tensor, describe, plain
+from tinygrad_course.tensor import Array, Tensor, apply, as_tensor, describe
 
 
 def topological_order(output: Tensor) -> list[Tensor]:
@@ -45,23 +48,30 @@ def topological_order(output: Tensor) -> list[Tensor]:
 
 
 @np.errstate(all="ignore")  # 1 / 0 is inf in a gradient as in a value
-def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = None,
-              recorded: bool = False) -> dict[Tensor, Any]:
+def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = None, recorded: bool = False,
+              later: list[tuple[Tensor, Callable[[], Any]]] | None = None) -> dict[Tensor, Any]:
     """The gradient of `output` with respect to every Tensor of its graph, from `gradient`, that of `output` itself.
 
-    inputs: if given, only steps that lead to one of them are taken.
+    inputs: if given, only steps that lead to one of them are taken; and what is `beside` the chain is added to theirs.
     recorded: whether the backward pass is to be a graph itself; the gradients then are Tensors instead of arrays.
+    later: if given, what is beside it for any Tensor is left here, with the function that computes it.
     """
     order = topological_order(output)
     wanted = None if inputs is None else _leading_to(inputs, order)
+    asked = set(inputs or ())
     observers = mode.now.observers
     total = {output: gradient}
+    beside: list[tuple[Tensor, Callable[[], Any]]] = [] if later is None else later
     for tensor in order:
         g = total.get(tensor)
         if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
             continue
         tensor._differentiated = True
         y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
+        if tensor.op.beside is not None:
+            i, parent = tensor.op.beside[0], tensor.parents[tensor.op.beside[0]]
+            if parent in asked or later is not None and parent.requires_grad:
+                beside.append((parent, _beside(tensor, g, y, arguments if later is None else _kept(tensor))))
         for i, parent in enumerate(tensor.parents):
             seen = tensor.inputs[i]
             if parent._data is not seen:
@@ -83,7 +93,28 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
                 part = as_tensor(part)
                 for observer in observers:
                     observer.handed_back(part, tensor, parent)
+    if later is None:
+        for parent, part_of in beside:
+            total[parent] = total[parent] + part_of() if parent in total else part_of()
     return total
+
+
+def _beside(tensor: Tensor, g: Any, y: Any, arguments: Sequence[Any]) -> Callable[[], Any]:
+    """The gradient that `tensor` has for the input which `Op.beside` is about, to be computed when it is wanted."""
+    assert tensor.op is not None and tensor.op.beside is not None
+    i, vjp = tensor.op.beside
+    seen, params = tensor.inputs[i], tensor.params
+    g = g if isinstance(g, Tensor) else g.copy()
+
+    def compute() -> Any:
+        with np.errstate(all="ignore"):
+            return unbroadcast(vjp(g, y, *arguments, **params), seen.shape).astype(seen.dtype)
+    return compute
+
+
+def _kept(tensor: Tensor) -> list[Any]:
+    """The inputs that `tensor` saw, for later: of leaves, whose values may be changed in place until then, copies."""
+    return [x if parent.op is not None else x.copy() for x, parent in zip(tensor.inputs, tensor.parents)]
 
 
 def _leading_to(inputs: Sequence[Tensor], order: list[Tensor]) -> set[Tensor]:
@@ -110,39 +141,72 @@ def backward(output: Tensor, gradient: Any = None) -> None:
     gradient: that of `output`, of its shape; 1 by default, which needs an output of one element.
     Raises InputError where `output` records no graph, or is no single number and no gradient is given.
     """
-    for tensor, g in gradients(output, _seed(output, gradient)).items():
-        if type(g) is not np.ndarray:
-            g = np.asarray(g)
-        if tensor.op is not None:
-            tensor.grad = g
-        elif tensor.grad is not None:
-            tensor.grad = np.asarray(tensor.grad + g)
-        else:
-            tensor.grad = g if g.base is None else g.copy()  # a view, for instance one spread by broadcasting
+    later: list[tuple[Tensor, Callable[[], Any]]] = []
+    total = gradients(output, plain(_seed(output, gradient)), later=later)
+    with _adding:
+        for tensor, g in total.items():
+            if type(g) is not np.ndarray:
+                g = np.asarray(g)
+            if tensor.op is not None:
+                tensor._grad = g
+            elif tensor._grad is not None:
+                tensor._grad = np.asarray(tensor._grad + g)
+            else:
+                tensor._grad = g if g.base is None else g.copy()  # a view, for instance one spread by broadcasting
+        for tensor, part in later:
+            tensor._grad = _sum_of(total.get(tensor), part)
+            total[tensor] = tensor._grad
+
+
+def _sum_of(g: Any, part: Callable[[], Any]) -> Callable[[], Array]:
+    """The sum of what has arrived at a Tensor, if anything has, and of what is computed when it is asked for."""
+    return lambda: np.asarray(part() if g is None else (g() if callable(g) else g) + part())
+
+
+_adding = threading.Lock()  # threads may share their parameters: none of their gradients is lost
+if hasattr(os, "register_at_fork"):  # a child must not find it locked by a thread that it does not have
+    os.register_at_fork(before=_adding.acquire, after_in_parent=_adding.release, after_in_child=_adding.release)
 
 
 def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool = False) -> Any:
     """The gradient of `output` with respect to `inputs`; no `grad` attribute is touched.
 
+    output: a Tensor that was computed; the derivatives of a function are `jacobian` and `hessian`.
     inputs: a Tensor, which gives a Tensor; or several, which give a tuple. Where `output` does not depend on an
     input, its gradient is zero.
+    gradient: that of `output`, of its shape, as for `backward`. A Tensor stays in the graph that is recorded.
     create_graph: record the backward pass, so that the gradients can be differentiated in turn.
     Raises InputError as `backward` does, and for an input that requires no gradient.
     """
-    several = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if callable(output):
+        raise InputError("grad: output is a function, but what was computed is needed, a Tensor: grad(f(x), x), with "
+                         "x = Tensor(..., requires_grad=True). jacobian(f, x) and hessian(f, x) take functions")
+    several = _several("grad", inputs)
     for i, x in enumerate(several):
         if not isinstance(x, Tensor) or not x.requires_grad:
             raise InputError(f"grad: input {i}, {describe(x)}, requires no gradient; make it with "
                              "Tensor(..., requires_grad=True) before computing the output")
     seed = _seed(output, gradient)
-    with observed(recording=create_graph):
-        total = gradients(output, as_tensor(seed) if create_graph else seed, several, create_graph)
+    with observed(recording=bool(create_graph)):
+        total = gradients(output, as_tensor(seed) if create_graph else plain(seed), several, bool(create_graph))
     found = tuple(as_tensor(total[x]) if x in total else as_tensor(np.zeros_like(x._data)) for x in several)
     return found[0] if isinstance(inputs, Tensor) else found
 
 
+def _several(name: str, inputs: Any) -> list[Any]:
+    if isinstance(inputs, Tensor):
+        return [inputs]
+    if not isinstance(inputs, Iterable) or isinstance(inputs, (str, bytes)):
+        raise InputError(f"{name}: inputs is {inputs!r:.60}, but a Tensor or several of them are needed, such as "
+                         "model.parameters()")
+    return list(inputs)
+
+
 def _seed(output: Tensor, gradient: Any) -> Any:
-    """The gradient of the output itself, checked, as an array."""
+    """The gradient of the output itself, checked: an array, or the Tensor that was given."""
+    if not isinstance(output, Tensor):
+        raise InputError(f"{type(output).__name__} {str(output)[:60]!r} is no Tensor: nothing is known of how it was "
+                         "computed. Make a Tensor of what it depends on, and use NumPy's functions, not math's")
     if not output.requires_grad:
         raise InputError(f"{describe(output)} records no graph: nothing that it was computed from has "
                          "requires_grad=True, or it was computed under no_grad()")
@@ -151,7 +215,10 @@ def _seed(output: Tensor, gradient: Any) -> Any:
             raise InputError(f"{describe(output)} has shape {output.shape}: the gradient of a single number is "
                              "wanted. Reduce it to a cost, for instance with .sum(), or give the gradient")
         return np.full(output.shape, 1, output.dtype) if output.shape else np.array(1, output.dtype)
-    seed = np.array(gradient, dtype=output.dtype)
+    if isinstance(gradient, Tensor):
+        seed = gradient.astype(output.dtype)
+    else:
+        seed = real_numbers(gradient, f"the gradient of {describe(output)} cannot be", output.dtype, copy=True)
     if seed.shape != output.shape:
         raise InputError(f"the gradient has shape {seed.shape}, but {describe(output)} has {output.shape}")
     return seed
@@ -162,6 +229,7 @@ def jacobian(output: Tensor | Callable[..., Tensor], inputs: Any, create_graph: 
 
     output: a Tensor, or a function of the inputs, which then may be arrays. One backward pass per element of it.
     inputs: a Tensor, which gives a Tensor, or several, which give a tuple.
+    Raises InputError as `grad` does, and for a function that does not give a Tensor.
     """
     inputs, y = _evaluated(output, inputs)
     several = [inputs] if isinstance(inputs, Tensor) else inputs
@@ -180,6 +248,7 @@ def hessian(output: Tensor | Callable[..., Tensor], inputs: Any, create_graph: b
 
     output: a Tensor, or a function of the inputs, which then may be arrays.
     inputs: a Tensor, which gives a Tensor; or several, which give a tuple of tuples, one for each pair of inputs.
+    Raises InputError as `jacobian` does, and for an output that is no single number.
     """
     inputs, y = _evaluated(output, inputs)
     first = grad(y, inputs, create_graph=True)
@@ -196,6 +265,12 @@ def _evaluated(output: Tensor | Callable[..., Tensor], inputs: Any) -> tuple[Any
         several = [x if isinstance(x, Tensor) and x.requires_grad else Tensor(x, requires_grad=True)
                    for x in several]
         output = output(*several)
+        if not isinstance(output, Tensor):
+            raise InputError(f"the function gives {type(output).__name__}, but a Tensor is needed: what leaves the "
+                             "graph, for instance by .data or .item(), cannot be differentiated")
+    elif not isinstance(output, Tensor) or not all(isinstance(x, Tensor) for x in several):
+        raise InputError(f"a Tensor and the Tensors it was computed from are needed, or a function; got {output!r:.60} "
+                         f"and {inputs!r:.60}")
     return several[0] if single else several, output
 
 
@@ -204,9 +279,12 @@ def _stacked(rows: list[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor
 
 
 class no_grad(observed):
-    """``with no_grad():`` or ``@no_grad()``: operations inside give constants and record no graph."""
+    """``with no_grad():`` or ``@no_grad``: operations inside give constants and record no graph."""
 
-    def __init__(self) -> None:
+    def __new__(cls, function: Any = None) -> Any:
+        return _decorated(cls, function)
+
+    def __init__(self, function: Any = None) -> None:
         super().__init__(recording=False)
 
 
@@ -220,8 +298,20 @@ class detect_anomaly(observed):
     Raises AnomalyError, which names the operation and what it was applied to.
     """
 
-    def __init__(self) -> None:
+    def __new__(cls, function: Any = None) -> Any:
+        return _decorated(cls, function)
+
+    def __init__(self, function: Any = None) -> None:
         super().__init__(_FiniteCheck())
+
+
+def _decorated(kind: type[observed], function: Any) -> Any:
+    """As a decorator it may be written without its parentheses; `observed` does the rest."""
+    if function is None:
+        return object.__new__(kind)
+    if not callable(function):
+        raise InputError(f"{kind.__name__} takes no arguments: `with {kind.__name__}():`; got {function!r:.60}")
+    return kind()(function)
 
 
 class _FiniteCheck(Observer):

@@ -27,10 +27,7 @@ def binary_cross_entropy(y_hat: Any, Y: Any, reduction: str = "mean", fused: boo
     A, Y = _prepared("binary_cross_entropy", y_hat, Y, reduction)
     if fused and A.op is ops.sigmoid:
         return apply(ops.binary_cross_entropy, A.parents[0], A, Y, reduction=reduction)
-    # 0 log 0 is 0: where a label rules a logarithm out, log 1 takes its place.
-    losses = -(Y * np.log(np.where(ops.equal(Y, 0), 1.0, A))
-               + (1 - Y) * np.log(np.where(ops.equal(Y, 1), 1.0, 1 - A)))
-    return _reduced(losses, reduction)
+    return _reduced(-(_weighted_log(Y, A) + _weighted_log(1 - Y, 1 - A)), reduction)
 
 
 def cross_entropy(y_hat: Any, Y: Any, reduction: str = "mean", fused: bool = True) -> Tensor:
@@ -43,7 +40,12 @@ def cross_entropy(y_hat: Any, Y: Any, reduction: str = "mean", fused: bool = Tru
     A, Y = _prepared("cross_entropy", y_hat, Y, reduction)
     if fused and A.op is ops.softmax and A.params["axis"] in (0, -A.ndim, (0,)):
         return apply(ops.cross_entropy, A.parents[0], A, Y, reduction=reduction)
-    return _reduced(-(Y * np.log(np.where(ops.equal(Y, 0), 1.0, A))), reduction)
+    return _reduced(-_weighted_log(Y, A), reduction)
+
+
+def _weighted_log(y: Any, a: Tensor) -> Any:
+    """y log a, where 0 log 0 is 0: a label that rules a logarithm out lets log 1 take its place."""
+    return y * np.log(np.where(ops.multiply(ops.equal(y, 0), ops.equal(a, 0)), 1.0, a))
 
 
 def mean_squared_error(y_hat: Any, Y: Any, reduction: str = "mean") -> Tensor:

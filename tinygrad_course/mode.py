@@ -6,11 +6,15 @@ nothing of it. `no_grad` and `detect_anomaly` are two uses; pictures, equations 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator
 from copy import copy
+from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from types import TracebackType
 from typing import Any
+
+from tinygrad_course.errors import InputError
 
 
 class Observer:
@@ -68,6 +72,34 @@ class observed(ContextDecorator):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         mode.now.recording, mode.now.observers = self._before.pop()
+
+    def __call__(self, function: Any) -> Any:
+        """As a decorator. A generator is resumed in it each time, and what its user does meanwhile is not inside."""
+        if iscoroutinefunction(function) or isasyncgenfunction(function):
+            raise InputError(f"{function.__name__} is asynchronous, so others would run inside: write "
+                             f"`with {type(self).__name__}():` around what is computed between two awaits")
+        if not isgeneratorfunction(function):
+            return super().__call__(function)
+
+        @wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            running = function(*args, **kwargs)
+            resume: Callable[[], Any] = partial(next, running)
+            while True:
+                with self._recreate_cm():
+                    try:
+                        value = resume()
+                    except StopIteration as end:
+                        return end.value
+                try:
+                    resume = partial(running.send, (yield value))
+                except GeneratorExit:
+                    with self._recreate_cm():
+                        running.close()
+                    raise
+                except BaseException as error:
+                    resume = partial(running.throw, error)
+        return generator
 
     def _recreate_cm(self) -> observed:
         """As a decorator, one of its own for each call: calls may run in several threads at once."""

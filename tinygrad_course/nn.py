@@ -6,188 +6,171 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from tinygrad_course import ops
+from tinygrad_course.conversions import axes_given, real_numbers
 from tinygrad_course.costs import J_1, J_CE, binary_cross_entropy, cross_entropy, mean_squared_error
 from tinygrad_course.errors import InputError
-from tinygrad_course.mode import mode
-from tinygrad_course.tensor import Tensor, apply
+from tinygrad_course.holding import Module
+from tinygrad_course.naming import unknown_name
+from tinygrad_course.tensor import Array, Tensor, apply, describe
+from tinygrad_course.tensor import leaky_relu as _leaky_relu
 
 __all__ = [
     "J_1", "J_CE", "LeakyReLU", "Linear", "Module", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh",
-    "binary_cross_entropy", "cross_entropy", "he", "leaky_relu", "mean_squared_error", "relu", "sigmoid", "small",
-    "softmax", "softplus", "sqrt", "summary", "tanh", "xavier", "zeros",
+    "binary_cross_entropy", "cross_entropy", "he", "leaky_relu", "lecun", "mean_squared_error", "one_hot", "relu",
+    "sigmoid", "small", "softmax", "softplus", "summary", "tanh", "xavier", "zeros",
 ]
+
+ELSEWHERE = {  # what PyTorch and Keras call it
+    "Dense": "Linear", "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy",
+    "CrossEntropyLoss": "cross_entropy", "NLLLoss": "cross_entropy", "MSELoss": "mean_squared_error", "L1Loss": "J_1",
+    "mse_loss": "mean_squared_error", "glorot": "xavier", "kaiming": "he", "sqrt": "lecun", "logistic": "sigmoid",
+    "Parameter": "Tensor(..., requires_grad=True)", "ModuleList": "a list", "ModuleDict": "a dict",
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise unknown_name("nn", name, __all__, ELSEWHERE)
+
 
 # ---------------------------------------------------------------------------------------------- activations
 
 
-def sigmoid(Z: Any) -> Tensor: return apply(ops.sigmoid, Z)
-def tanh(Z: Any) -> Tensor: return apply(ops.tanh, Z)
-def relu(Z: Any) -> Tensor: return apply(ops.relu, Z)
-def leaky_relu(Z: Any, slope: float = 0.01) -> Tensor: return apply(ops.leaky_relu, Z, slope=slope)
-def softplus(Z: Any) -> Tensor: return apply(ops.softplus, Z)
+# From Z, a Tensor, an array or a number of any shape, to A of the same shape. Raise InputError for what is no number.
 
 
-def softmax(Z: Any, axis: int = 0) -> Tensor:
-    """Probabilities of n_y classes from Z (n_y, m): each column adds up to 1."""
-    return apply(ops.softmax, Z, axis=axis)
+def sigmoid(Z: Any) -> Tensor:
+    """1 / (1 + e^-Z), element by element: a probability."""
+    return apply(ops.sigmoid, Z)
+
+
+def tanh(Z: Any) -> Tensor:
+    """(e^Z - e^-Z) / (e^Z + e^-Z), element by element."""
+    return apply(ops.tanh, Z)
+
+
+def relu(Z: Any) -> Tensor:
+    """max(0, Z), element by element; the derivative at 0 is taken to be 0, as in the course."""
+    return apply(ops.relu, Z)
+
+
+def leaky_relu(Z: Any, slope: Any = 0.01) -> Tensor:
+    """Z where it is positive, else slope * Z; a slope that is a Tensor is learned (PReLU, He et al. 2015)."""
+    return _leaky_relu(Z, slope)
+
+
+def softplus(Z: Any) -> Tensor:
+    """log(1 + e^Z), element by element: a smooth relu, whose derivative is the sigmoid."""
+    return apply(ops.softplus, Z)
+
+
+def softmax(Z: Any, axis: Any = 0) -> Tensor:
+    """e^Z / sum e^Z along an axis: probabilities of n_y classes from Z (n_y, m), where each column adds up to 1."""
+    return apply(ops.softmax, Z, axis=axes_given(axis))
+
+
+def one_hot(labels: Any, n_classes: int | None = None) -> Array:
+    """Columns of zeros with a 1 in the row of each label, (n_classes, m), as `cross_entropy` needs them.
+
+    labels: whole numbers 0, 1, ..., as a row (1, m) or (m,); n_classes: by default one more than the largest.
+    Raises InputError for other labels.
+    """
+    row = real_numbers(labels, "one_hot: labels cannot be")
+    if row.size == 0 or row.shape not in ((row.size,), (1, row.size)):
+        raise InputError(f"one_hot: labels are a row, (1, m) or (m,), of at least one; got shape {row.shape}")
+    whole = row.reshape(-1)
+    n = int(whole.max()) + 1 if n_classes is None and np.isfinite(whole).all() else n_classes
+    if not isinstance(n, (int, np.integer)) or not np.isin(whole, np.arange(n)).all():
+        raise InputError("one_hot: labels are whole numbers from 0 to n_classes - 1; got values from "
+                         f"{whole.min():g} to {whole.max():g}, and n_classes={n_classes!r}")
+    return np.asarray(np.arange(n)[:, None] == whole, dtype=np.float64)
 
 
 # ------------------------------------------------------------------------------------------- initial values
-# Each makes W (n_out, n_in) from `random`: a RandomState, or np.random itself, which np.random.seed controls.
+# Each makes W (n_out, n_in) from `random`: a RandomState, a Generator, or np.random, which np.random.seed controls.
 
 Initialiser = Callable[[int, int, Any], Any]
 
 
-def zeros(n_out: int, n_in: int, random: Any) -> Any:
+def zeros(n_out: int, n_in: int, random: Any) -> Array:
+    """All units of a layer alike, so they stay alike: for logistic regression."""
     return np.zeros((n_out, n_in))
 
 
-def small(n_out: int, n_in: int, random: Any) -> Any:
+def small(n_out: int, n_in: int, random: Any) -> Array:
     """0.01 randn: small, so that tanh and sigmoid start where they are steep."""
-    return random.randn(n_out, n_in) * 0.01
+    return _normal(n_out, n_in, random) * 0.01
 
 
-def sqrt(n_out: int, n_in: int, random: Any) -> Any:
-    """randn / sqrt(n_in): units keep the variance of their inputs."""
-    return random.randn(n_out, n_in) / math.sqrt(n_in)
+def lecun(n_out: int, n_in: int, random: Any) -> Array:
+    """randn / sqrt(n_in): units keep the variance of their inputs (LeCun et al. 1998). In the course, where n_in is
+    the layer before, ``np.random.randn(n, n_prev) / np.sqrt(n_prev)``."""
+    return _normal(n_out, n_in, random) / math.sqrt(n_in)
 
 
-def he(n_out: int, n_in: int, random: Any) -> Any:
+def he(n_out: int, n_in: int, random: Any) -> Array:
     """randn sqrt(2 / n_in), for relu, which discards half of the variance (He et al. 2015)."""
-    return random.randn(n_out, n_in) * math.sqrt(2 / n_in)
+    return _normal(n_out, n_in, random) * math.sqrt(2 / n_in)
 
 
-def xavier(n_out: int, n_in: int, random: Any) -> Any:
+def xavier(n_out: int, n_in: int, random: Any) -> Array:
     """randn sqrt(2 / (n_in + n_out)): keeps the variance forwards and backwards (Glorot and Bengio 2010)."""
-    return random.randn(n_out, n_in) * math.sqrt(2 / (n_in + n_out))
+    return _normal(n_out, n_in, random) * math.sqrt(2 / (n_in + n_out))
 
 
-# -------------------------------------------------------------------------------------------------- modules
+def _normal(n_out: int, n_in: int, random: Any) -> Array:
+    """randn(n_out, n_in), by the name that generators of both kinds know."""
+    if not hasattr(random, "standard_normal"):
+        raise InputError(f"random is {random!r}: random numbers are needed, from np.random.RandomState(1) for instance")
+    return random.standard_normal((n_out, n_in))  # type: ignore[no-any-return]
 
 
-class Module:
-    """Something with parameters: define `forward`, and `cost` if it is to be trained.
+INITIALISERS: dict[str, Initialiser] = {"zeros": zeros, "small": small, "lecun": lecun, "he": he, "xavier": xavier}
 
-    Parameters are the Tensors with requires_grad=True among the attributes, also within lists, tuples, dicts and
-    other Modules.
-    """
-
-    binary_labels = False  # whether `fit` is to insist on labels 0 and 1
-
-    def forward(self, X: Any) -> Tensor:
-        raise InputError(f"{type(self).__name__} does not define forward(self, X)")
-
-    def __call__(self, X: Any) -> Tensor:
-        observers = mode.now.observers
-        if not observers:
-            return self.forward(X)
-        for observer in observers:
-            observer.entered(self)
-        try:
-            return self.forward(X)
-        finally:
-            for observer in observers:
-                observer.left(self)
-
-    def cost(self, X: Any, Y: Any) -> Tensor:
-        raise InputError(f"{type(self).__name__} does not define cost(self, X, Y); define it, or give one to fit: "
-                         "cost=nn.binary_cross_entropy")
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Each parameter once, in the order of definition, with its path: "layer1.W", "layers.0.W"."""
-        return _parameters_within(self, "", {})
-
-    def children(self) -> Iterable[tuple[Any, Any]]:
-        """What to search for parameters, with names: all attributes."""
-        return vars(self).items()
-
-    def parameters(self) -> list[Tensor]:
-        return [parameter for _, parameter in self.named_parameters()]
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters():
-            parameter.grad = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Copies of the parameters' values, by name."""
-        return {name: np.array(parameter) for name, parameter in self.named_parameters()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set the parameters. Raises InputError, before any is changed, where names or shapes differ."""
-        parameters = dict(self.named_parameters())
-        if set(state) != set(parameters):
-            raise InputError(f"{type(self).__name__} has the parameters {', '.join(parameters)}, but "
-                             f"{', '.join(map(str, state)) or 'none'} were given")
-        arrays = {}
-        for name, parameter in parameters.items():
-            try:
-                arrays[name] = Tensor(state[name], dtype=parameter.dtype).data
-            except InputError as error:
-                raise InputError(f"{name} of {type(self).__name__}: {error}") from None
-            if arrays[name].shape != parameter.shape:
-                raise InputError(f"{name} of {type(self).__name__} has shape {parameter.shape}, but "
-                                 f"{arrays[name].shape} was given")
-        for name, parameter in parameters.items():
-            parameter.data = arrays[name]
-
-    def config(self) -> dict[str, Any]:
-        """The arguments that make this Module anew; saved with a checkpoint."""
-        return {}
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{key}={value!r}' for key, value in self.config().items())})"
-
-
-def _parameters_within(value: Any, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, Tensor]]:
-    """seen: what was searched already, by its id, and kept alive so that no other object can get that id."""
-    if id(value) in seen:
-        return
-    children: Iterable[tuple[Any, Any]]
-    if isinstance(value, Tensor):
-        if value.requires_grad and value.op is None:
-            seen[id(value)] = value
-            yield path, value
-        return
-    if isinstance(value, dict):
-        children = value.items()
-    elif isinstance(value, (list, tuple)):
-        children = enumerate(value)
-    elif isinstance(value, Module):
-        children = value.children()
-    else:
-        return
-    seen[id(value)] = value
-    for name, child in children:
-        yield from _parameters_within(child, f"{path}.{name}" if path else str(name), seen)
+# --------------------------------------------------------------------------------------------------- layers
 
 
 class Linear(Module):
     """Z = W X + b with W (n_out, n_in) and b (n_out, 1), which is broadcast over the m columns.
 
-    init: an initialiser, such as `nn.he`; b starts at zero.
+    init: an initialiser, such as `nn.he`, or its name, "he"; b starts at zero.
     random: where random numbers come from, a RandomState; by default np.random, which np.random.seed controls.
     layer: its number l in a network, for the names W1, b1, ...
-    Raises InputError where a size is not positive.
+    Raises InputError where a size is not positive, and for an initialiser that does not give such a W; when it is
+    called, for X (n_in,), since b would make n_out examples of one.
     """
 
-    def __init__(self, n_in: int, n_out: int, init: Initialiser = sqrt, random: Any = None,
+    def __init__(self, n_in: int, n_out: int, init: Initialiser | str = lecun, random: Any = None,
                  layer: int | None = None, dtype: Any = None):
         if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in (n_in, n_out)):
             raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
                              f"n_in={n_in!r}, n_out={n_out!r}")
         number = "" if layer is None else str(layer)
+        init = INITIALISERS.get(init, init) if isinstance(init, str) else init
+        if not callable(init):
+            raise InputError(f"init is {init!r}: a function such as nn.he is needed, or one of the names "
+                             f"{', '.join(INITIALISERS)}")
         W = init(n_out, n_in, np.random if random is None else random)
         self.W = Tensor(W, requires_grad=True, name=f"W{number}", dtype=dtype)
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)
+        if self.W.shape != (n_out, n_in):
+            raise InputError(f"{getattr(init, '__name__', 'init')}({n_out}, {n_in}, random) gave shape {self.W.shape}: "
+                             f"W is (n_out, n_in), here {(n_out, n_in)}")
 
     def forward(self, X: Any) -> Tensor:
-        Z: Tensor = self.W @ X + self.b
-        return Z
+        Z: Tensor = self.W @ X
+        if Z.ndim < 2:
+            raise InputError(f"{describe(self.W)} is {self.W.shape} but X is {np.shape(X)}: one example is a column, "
+                             "(n_x, 1). Did you mean X.reshape(-1, 1), or X[:, :1] in place of X[:, 0]?")
+        return Z + self.b
 
     def config(self) -> dict[str, Any]:
         n_out, n_in = self.W.shape
@@ -207,7 +190,9 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    def __init__(self, slope: float = 0.01): self.slope = slope
+    """slope: a number, or a Tensor, which is learned."""
+
+    def __init__(self, slope: Any = 0.01): self.slope = slope
     def forward(self, X: Any) -> Tensor: return leaky_relu(X, self.slope)
     def config(self) -> dict[str, Any]: return {"slope": self.slope}
 
@@ -221,17 +206,25 @@ class Softmax(Module):
 
 
 class Sequential(Module):
-    """Modules one after the other: ``Sequential(Linear(2, 4), Tanh(), Linear(4, 1), Sigmoid())``."""
+    """Modules or functions one after the other: ``Sequential(Linear(2, 4), Tanh(), Linear(4, 1), Sigmoid())``, also
+    as one list. Raises InputError for what cannot be called, and for a class without its parentheses."""
 
-    def __init__(self, *modules: Callable[[Any], Tensor]):
-        self.modules = modules
+    def __init__(self, *modules: Any):
+        if len(modules) == 1 and isinstance(modules[0], (list, tuple)):
+            modules = tuple(modules[0])
+        for i, module in enumerate(modules):
+            if isinstance(module, type):
+                raise InputError(f"Sequential: module {i} is the class {module.__name__}: write {module.__name__}()")
+            if not callable(module):
+                raise InputError(f"Sequential: module {i} is {module!r:.60}, which is neither a Module nor a function")
+        self.modules: tuple[Callable[[Any], Tensor], ...] = modules
 
     def forward(self, X: Any) -> Tensor:
         for module in self.modules:
             X = module(X)
         return X  # type: ignore[no-any-return]
 
-    def children(self) -> Iterable[tuple[Any, Any]]:
+    def contents(self) -> Iterable[tuple[Any, Any]]:
         return enumerate(self.modules)
 
     def __len__(self) -> int:

@@ -34,17 +34,20 @@ class Op:
 
     vjps: one per input; None where an input has no gradient.
     each: for any number of inputs, in place of `vjps`: called as ``each(i, g, y, ...)`` for the i-th of them.
-    explain: called only when `value` raised, with the names and shapes of the inputs; returns a better message.
+    explain: called only when `value` raised, with the names and shapes of the inputs; returns a better message, or
+    None where it has none.
     keeps_input: the input is remembered even when nothing is recorded, so that a cost finds its logits.
     constant: the result has no gradient, its derivative being zero wherever it exists; where it came from is noted
     all the same, so that the backward pass can be read.
+    beside: (i, vjp), where the VJP of another input has already brought the gradient of the i-th to where that one
+    came from: this one is for whoever asks for it, and is not handed on.
     """
 
-    __slots__ = ("name", "value", "notation", "vjps", "explain", "keeps_input", "constant")
+    __slots__ = ("name", "value", "notation", "vjps", "explain", "keeps_input", "constant", "beside")
 
     def __init__(self, name: str, value: Callable[..., Any], notation: str, *vjps: VJP | None,
-                 each: VJP | None = None, explain: Callable[..., str] | None = None, keeps_input: bool = False,
-                 constant: bool = False):
+                 each: VJP | None = None, explain: Callable[..., str | None] | None = None, keeps_input: bool = False,
+                 constant: bool = False, beside: tuple[int, VJP] | None = None):
         self.name = name
         self.value = value
         self.notation = notation
@@ -52,6 +55,7 @@ class Op:
         self.explain = explain
         self.keeps_input = keeps_input
         self.constant = constant
+        self.beside = beside
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """The value of arrays as an array; as soon as one input is a Tensor, a recorded Tensor."""
@@ -88,12 +92,13 @@ def quiet(value: Callable[..., Any]) -> Callable[..., Any]:
     return np.errstate(all="ignore")(value)
 
 
-def explain_broadcasting(op: Op, names: Sequence[str], *shapes: Shape) -> str:
+def explain_broadcasting(op: Op, names: Sequence[str], *shapes: Shape) -> str | None:
     """The broadcast table, with the name of the operation."""
     try:
-        return f"{op.name}: cannot be applied to arrays that broadcast to {broadcast_shape(*shapes)}"
+        broadcast_shape(*shapes)
     except InputError as error:
         return f"{op.name}: {error}"
+    return None  # it was not the shapes
 
 
 elementwise = partial(op, explain=explain_broadcasting)
@@ -116,10 +121,23 @@ divide = elementwise("divide", quiet(np.divide), "{0} / {1}",
                      lambda g, y, a, b: g / b,
                      lambda g, y, a, b: -g * y / b)
 
-# p x^(p-1) at p = 0 is 0, also at x = 0, where x^(-1) is not finite; and x^p log x at x = 0 is 0 for p > 0
+
+def _base(x: Any, p: Any) -> Any:
+    """For p x^(p-1), which is 0 at p = 0: 1 in place of an x whose x^(-1), times 0, would be NaN."""
+    zero = p == 0
+    if isinstance(zero, (np.ndarray, np.bool_)) and not zero.any():
+        return x
+    return np.where(zero & ((x == 0) | (x - x != 0)), 1, x)
+
+
+def _logarithm(x: Any, p: Any) -> Any:
+    """For x^p log x: its limit is 0 where x^p is 0, and so it is taken to be at 0^0."""
+    return np.log(np.where((x == 0) & (p >= 0) | (x == np.inf) & (p < 0), 1, x))
+
+
 power = elementwise("power", quiet(lambda x, p: x ** p), "{0} ** {1}",
-                    lambda g, y, x, p: g * p * x ** np.where(p == 0, 1, p - 1),
-                    lambda g, y, x, p: g * y * np.log(np.where((x == 0) & (p >= 0), 1, x)))
+                    lambda g, y, x, p: g * p * _base(x, p) ** (p - 1),
+                    lambda g, y, x, p: g * y * _logarithm(x, p))
 
 # Comparisons, for VJPs: on arrays they give arrays of True and False, which count as 1 and 0.
 greater = elementwise("greater", np.greater, "{0} > {1}", None, None, constant=True)
@@ -135,8 +153,14 @@ sqrt = op("sqrt", quiet(np.sqrt), "sqrt({0})", lambda g, y, x: g / (2 * y))
 # ------------------------------------------------------------------------------- exponentials, activations
 
 
+def _real(z: Any) -> Any:
+    """Integers as float64: NumPy would compute small ones in float16, and negate unsigned ones to large ones."""
+    z = z if hasattr(z, "dtype") else np.asarray(z)
+    return z.astype(np.float64) if z.dtype.kind in "iub" else z
+
+
 def _sigmoid(z: Any) -> Any:
-    return 1 / (1 + np.exp(-z))
+    return 1 / (1 + np.exp(-_real(z)))
 
 
 exp = op("exp", quiet(np.exp), "exp({0})", lambda g, y, x: g * y)
@@ -148,7 +172,7 @@ tanh = op("tanh", np.tanh, "tanh({0})", lambda g, y, z: g * (1 - y * y))
 relu = op("relu", lambda z: np.maximum(z, 0), "relu({0})", lambda g, y, z: g * greater(z, 0))
 leaky_relu = op("leaky_relu", lambda z, slope: np.where(z > 0, z, slope * z), "leaky_relu({0})",
                 lambda g, y, z, slope: np.where(greater(z, 0), g, slope * g))
-softplus = op("softplus", lambda z: np.logaddexp(z, 0), "log(1 + exp({0}))", lambda g, y, z: g * sigmoid(z))
+softplus = op("softplus", lambda z: np.logaddexp(_real(z), 0), "log(1 + exp({0}))", lambda g, y, z: g * sigmoid(z))
 
 # ------------------------------------------------------------------------------------------------- choices
 
@@ -180,7 +204,7 @@ where = elementwise("where", np.where, "where({0}, {1}, {2})",
 
 def _reduced(x: Any, axis: Any) -> tuple[int, ...]:
     """The reduced axes as non-negative integers."""
-    if axis is None:
+    if axis is None or x.ndim == 0:  # a number has no axes, but NumPy takes 0 and -1 for it too
         return tuple(range(x.ndim))
     return tuple(i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
 
@@ -203,22 +227,46 @@ def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 
 def _var(x: Any, axis: Any, keepdims: bool, ddof: int) -> Any:
     deviation = x - _mean(x, axis, True)
-    return (deviation * deviation).sum(axis=axis, keepdims=keepdims) / (_count(x, axis) - ddof)
+    return (deviation * deviation).sum(axis=axis, keepdims=keepdims) / _freedom(x, axis, ddof)
+
+
+def _freedom(x: Any, axis: Any, ddof: float) -> float:
+    """What a variance is divided by, as NumPy has it: not less than 0."""
+    return max(_count(x, axis) - ddof, 0)
 
 
 def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
     return x.sum(axis=axis, keepdims=keepdims) / _count(x, axis)
 
 
-def _finite(y: Any) -> Any:
-    """0 where y is infinite: where all z are -inf, so is their largest, and z - y would be nan."""
-    return np.where(np.isfinite(y), y, 0)
+def _largest(z: Any, axis: Any) -> Any:
+    return z.max(axis=axis, keepdims=True, initial=-np.inf)
 
 
 def _logsumexp(z: Any, axis: Any, keepdims: bool) -> Any:
-    largest = _finite(z.max(axis=axis, keepdims=True, initial=-np.inf))
+    z = _real(z)
+    largest = _largest(z, axis)
+    largest = np.where(np.isfinite(largest), largest, 0)  # inf - inf would be NaN
     total = np.log(np.exp(z - largest).sum(axis=axis, keepdims=True)) + largest
     return total if keepdims else np.squeeze(total, axis=axis)
+
+
+def _shifted(z: Any, axis: Any) -> Any:
+    """z less its largest element: exp cannot overflow, and loses no digit where z is large. An infinite z outweighs
+    every other, as in the limit."""
+    z = _real(z)
+    return np.where(z == np.inf, 0, z - _largest(z, axis))
+
+
+def _softmax(z: Any, axis: Any) -> Any:
+    e = np.exp(_shifted(z, axis))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _surprise(z: Any, axis: Any) -> Any:
+    """-log softmax(z)"""
+    z = _shifted(z, axis)
+    return np.log(np.exp(z).sum(axis=axis, keepdims=True)) - z
 
 
 def _extreme_vjp(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -235,7 +283,7 @@ mean = op("mean", quiet(_mean), "mean({0}, axis={axis})",
 
 var = op("var", quiet(_var), "var({0}, axis={axis})",
          lambda g, y, x, axis, keepdims, ddof: _restore(g, x, axis, keepdims) * 2
-         * (x - _mean(x, axis, True)) / (_count(x, axis) - ddof))
+         * (x - _mean(x, axis, True)) / _freedom(x, axis, ddof))
 
 max_ = op("max", lambda x, axis, keepdims: x.max(axis=axis, keepdims=keepdims), "max({0}, axis={axis})",
           _extreme_vjp)
@@ -245,13 +293,12 @@ min_ = op("min", lambda x, axis, keepdims: x.min(axis=axis, keepdims=keepdims), 
 
 logsumexp = op("logsumexp", quiet(_logsumexp), "log(sum(exp({0}), axis={axis}))",
                lambda g, y, z, axis, keepdims: _restore(g, z, axis, keepdims)
-               * np.exp(z - _finite(_restore(y, z, axis, keepdims))))
+               * np.where(z == -np.inf, 0, softmax(z, axis=axis)))
 
-softmax = op("softmax", quiet(lambda z, axis: np.exp(z - _logsumexp(z, axis, True))),
-             "softmax({0}, axis={axis})",
-             lambda g, y, z, axis: y * (g - (g * y).sum(axis=axis, keepdims=True)), keeps_input=True)
+softmax: Op = op("softmax", quiet(_softmax), "softmax({0}, axis={axis})",
+                 lambda g, y, z, axis: y * (g - (g * y).sum(axis=axis, keepdims=True)), keeps_input=True)
 
-log_softmax = op("log_softmax", quiet(lambda z, axis: z - _logsumexp(z, axis, True)),
+log_softmax = op("log_softmax", quiet(lambda z, axis: -_surprise(z, axis)),
                  "log_softmax({0}, axis={axis})",
                  lambda g, y, z, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True))
 
@@ -297,7 +344,7 @@ def _explain_matmul(op: Op, names: Sequence[str], a: Shape, b: Shape) -> str:
     columns, rows = a[-1], b[-2] if len(b) > 1 else b[-1]
     if columns == rows:
         return (f"{left} and {right}: the batch axes, all but the last two, do not fit\n"
-                + explain_broadcasting(op, names, a[:-2], b[:-2]))
+                f"{explain_broadcasting(op, names, a[:-2], b[:-2])}")
     advice = "Examples are columns here"
     if columns == b[-1]:
         advice += f"; did you mean {_transposed(names[1])}?"
@@ -341,8 +388,11 @@ def _reshape_vjp(g: Any, y: Any, x: Any, **params: Any) -> Any:
     return g.reshape(x.shape)
 
 
-def _slice_of(i: int, g: Any, inputs: Sequence[Any], axis: int) -> Any:
-    """The part of g that belongs to the i-th concatenated input."""
+def _slice_of(i: int, g: Any, inputs: Sequence[Any], axis: int | None) -> Any:
+    """The part of g that belongs to the i-th concatenated input; without an axis they were flattened first."""
+    if axis is None:
+        start = sum(x.size for x in inputs[:i])
+        return g[start:start + inputs[i].size].reshape(inputs[i].shape)
     axis %= g.ndim
     start = sum(x.shape[axis] for x in inputs[:i])
     return g[(slice(None),) * axis + (slice(start, start + inputs[i].shape[axis]),)]
@@ -385,7 +435,9 @@ scatter: Op = op("scatter", _scatter, "scatter({0}, {index})",
 # ---------------------------------------------------------------------------------------------------- costs
 # Their inputs are the logits Z, the activation A that was computed from Z, and the labels Y. The value comes from Z,
 # so it never meets log(0). A stands among the inputs because the gradient is written with it, dZ = A - Y, which
-# stays right where A is saturated; through A itself no gradient flows a second time.
+# stays right where A is saturated; through A itself no gradient flows a second time. Who asks for dA gets the
+# course's, -(Y / A - (1 - Y) / (1 - A)), which is `beside` the chain: at saturation dA * g'(Z) would be infinity
+# times zero.
 
 
 def _reduce(losses: Any, reduction: str) -> Any:
@@ -406,6 +458,11 @@ def _examples(x: Any) -> Any:
     return x.shape[-1] or np.nan if x.ndim else 1
 
 
+def _odds(y: Any, a: Any) -> Any:
+    """y / a; 0 / 0 is 0, as there is no loss where a label rules it out."""
+    return y / np.where((y == 0) & (a == 0), 1, a)
+
+
 binary_cross_entropy = op(
     # -y log a - (1 - y) log(1 - a) with a = sigmoid(z) is log(1 + e^z) - y z
     "binary_cross_entropy",
@@ -413,14 +470,16 @@ binary_cross_entropy = op(
     "binary_cross_entropy({1}, {2})",
     lambda g, y, Z, A, Y, reduction: (A - Y) * _share(g, Z, reduction),
     None,
-    lambda g, y, Z, A, Y, reduction: -Z * _share(g, Z, reduction))
+    lambda g, y, Z, A, Y, reduction: -Z * _share(g, Z, reduction),
+    beside=(1, lambda g, y, Z, A, Y, reduction: (_odds(1 - Y, 1 - A) - _odds(Y, A)) * _share(g, Z, reduction)))
 
 cross_entropy = op(
-    # J_CE: -sum_k y_k log a_k with a = softmax(z) is (sum_k y_k) log(sum_k e^z_k) - sum_k y_k z_k
+    # J_CE: -sum_k y_k log a_k with a = softmax(z), where log a = z - log(sum_k e^z_k).
     "cross_entropy",
-    quiet(lambda Z, A, Y, reduction: _reduce(
-        Y.sum(axis=0, keepdims=True) * _logsumexp(Z, 0, True) - (Y * Z).sum(axis=0, keepdims=True), reduction)),
+    # A class that a label rules out costs nothing, also where its logit is -inf.
+    quiet(lambda Z, A, Y, reduction: _reduce(np.where(Y == 0, 0, Y * _surprise(Z, 0)), reduction)),
     "cross_entropy({1}, {2})",
     lambda g, y, Z, A, Y, reduction: (A * Y.sum(axis=0, keepdims=True) - Y) * _share(g, Z, reduction),
     None,
-    lambda g, y, Z, A, Y, reduction: (logsumexp(Z, axis=0, keepdims=True) - Z) * _share(g, Z, reduction))
+    lambda g, y, Z, A, Y, reduction: -log_softmax(Z, axis=0) * _share(g, Z, reduction),
+    beside=(1, lambda g, y, Z, A, Y, reduction: -_odds(Y, A) * _share(g, Z, reduction)))

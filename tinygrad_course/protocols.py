@@ -5,18 +5,25 @@ record the backward pass from Tensors.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course import ops
+from tinygrad_course.conversions import WRONG, plain
 from tinygrad_course.errors import InputError
-from tinygrad_course.tensor import Tensor, apply, as_tensor, plain
+from tinygrad_course.tensor import Tensor, apply, as_tensor, clip
 
-UFUNCS: dict[Any, ops.Op] = {
+
+def float_power(a: Any, b: Any) -> Tensor:
+    """The power in float64, also of integers."""
+    return apply(ops.power, as_tensor(a).astype(np.float64), as_tensor(b).astype(np.float64))
+
+
+UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: ops.add, np.subtract: ops.subtract, np.multiply: ops.multiply, np.divide: ops.divide,
-    np.power: ops.power, np.float_power: ops.power, np.negative: ops.negative, np.absolute: ops.absolute,
+    np.power: ops.power, np.float_power: float_power, np.negative: ops.negative, np.absolute: ops.absolute,
     np.fabs: ops.absolute, np.exp: ops.exp, np.expm1: ops.expm1, np.log: ops.log, np.log1p: ops.log1p,
     np.sqrt: ops.sqrt, np.square: ops.square, np.reciprocal: ops.reciprocal, np.tanh: ops.tanh,
     np.maximum: ops.maximum, np.minimum: ops.minimum, np.matmul: ops.matmul,
@@ -29,11 +36,12 @@ PLAIN_UFUNCS: set[Any] = {
     np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
 }
 
+REDUCE_OPTIONS = {"axis", "keepdims"}
 REDUCTIONS: dict[Any, Callable[..., Tensor]] = {np.add: Tensor.sum, np.maximum: Tensor.max, np.minimum: Tensor.min}
 
 
 def transpose(a: Any, axes: Any = None) -> Tensor:
-    return apply(ops.transpose, a, axes=None if axes is None else tuple(axes))
+    return apply(ops.transpose, a, axes=None if axes is None else tuple(np.atleast_1d(axes).tolist()))
 
 
 def moveaxis(a: Any, source: Any, destination: Any) -> Tensor:
@@ -57,17 +65,20 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     return apply(ops.where, condition, x, y)
 
 
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tensor:
-    return apply(ops.clip, a, a_min=a_min if min is None else min, a_max=a_max if max is None else max)
+def reduction(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """np.sum and its like: what follows the axis in NumPy is not what follows it in ours, so it needs its name."""
+    return lambda a, axis=None, **options: method(as_tensor(a), axis, **options)
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.sum: Tensor.sum,
-    np.mean: Tensor.mean,
-    np.var: lambda a, axis=None, ddof=0, keepdims=False: as_tensor(a).var(axis, ddof, keepdims),
-    np.max: Tensor.max, np.amax: Tensor.max,
-    np.min: Tensor.min, np.amin: Tensor.min,
-    np.clip: clip,
+    np.sum: reduction(Tensor.sum),
+    np.mean: reduction(Tensor.mean),
+    np.var: reduction(Tensor.var),
+    np.max: reduction(Tensor.max), np.amax: reduction(Tensor.max),
+    np.min: reduction(Tensor.min), np.amin: reduction(Tensor.min),
+    np.clip: lambda a, a_min=None, a_max=None, *, min=None, max=None: clip(
+        a, a_min if min is None else min, a_max if max is None else max),
+    np.copy: lambda a: apply(ops.astype, a, dtype=a.dtype),
     np.where: where,
     np.dot: lambda a, b: as_tensor(a).dot(b),
     np.transpose: transpose,
@@ -86,7 +97,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 PLAIN_FUNCTIONS: set[Any] = {
     np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
     np.full_like, np.array_equal, np.allclose, np.isclose, np.result_type, np.any, np.all, np.count_nonzero,
-    np.nonzero, np.round, np.array_repr, np.array_str, np.array2string, np.copy, np.may_share_memory,
+    np.nonzero, np.round, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
     np.shares_memory, np.iscomplexobj, np.isrealobj,
 }
 
@@ -97,24 +108,30 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         raise InputError(f"np.{ufunc.__name__} cannot write a Tensor into an array (`out=`, or an operator such as "
                          "`array += tensor`): the graph would not know of it. Write `array + tensor`")
     if method == "__call__" and ufunc in UFUNCS and not kwargs:
-        return apply(UFUNCS[ufunc], *inputs)
-    if method == "reduce" and ufunc in REDUCTIONS and isinstance(inputs[0], Tensor):
-        return REDUCTIONS[ufunc](inputs[0], axis=kwargs.get("axis", 0), keepdims=kwargs.get("keepdims", False))
+        return UFUNCS[ufunc](*inputs)
+    if method == "reduce" and ufunc in REDUCTIONS and isinstance(inputs[0], Tensor) and {*kwargs} <= REDUCE_OPTIONS:
+        return REDUCTIONS[ufunc](*inputs, **{"axis": 0, **kwargs})
     if ufunc in PLAIN_UFUNCS:
-        return getattr(ufunc, method)(*map(plain, inputs), **kwargs)
+        return _asked(getattr(ufunc, method), map(plain, inputs), kwargs)
     raise InputError(_not_recorded(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"), kwargs))
 
 
 def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `Tensor.__array_function__` does. Raises InputError for what cannot be recorded."""
     if function in FUNCTIONS:
-        try:
-            return FUNCTIONS[function](*args, **kwargs)
-        except TypeError as error:
-            raise InputError(f"np.{function.__name__} of a Tensor: {error}") from None
+        return _asked(FUNCTIONS[function], args, kwargs, function.__name__)
     if function in PLAIN_FUNCTIONS:
-        return function(*map(plain, args), **{key: plain(value) for key, value in kwargs.items()})
+        return _asked(function, map(plain, args), {key: plain(value) for key, value in kwargs.items()})
     raise InputError(_not_recorded(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1), {}))
+
+
+def _asked(function: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], name: str = "") -> Any:
+    try:
+        return function(*args, **kwargs)
+    except InputError:
+        raise
+    except WRONG as error:
+        raise InputError(f"np.{name or function.__name__} of a Tensor: {error}") from None
 
 
 def _not_recorded(name: str, kwargs: dict[str, Any]) -> str:

@@ -247,7 +247,7 @@ TABLE: dict[str, list[Sample]] = {
     "concatenate": joined(np.concatenate, [(3,), (1,)], axis=0)
     + joined(np.concatenate, [(2, 3), (0, 3), (1, 3)], axis=0)
     + joined(np.concatenate, [(2, 1, 3, 1), (2, 1, 3, 2)], axis=-1)
-    + joined(np.concatenate, [(0, 2)], axis=1),
+    + joined(np.concatenate, [(0, 2)], axis=1) + joined(np.concatenate, [(2, 3), (), (0,), (2,)], axis=None),
     "stack": joined(np.stack, [(), ()], axis=0) + joined(np.stack, [(2, 3), (2, 3)], axis=-1)
     + joined(np.stack, [(2, 1, 3)] * 2, axis=1) + joined(np.stack, [(0, 2)], axis=1),
     "getitem": indexed(),

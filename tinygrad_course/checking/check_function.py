@@ -55,7 +55,7 @@ def check_backward(backward: Callable[..., Any], model: Module, X: Any, Y: Any) 
         raise InputError(f"check_backward: X is {X.shape} and Y is {Y.shape}: examples are columns, so both need two "
                          "axes and the same number of columns")
     X, Y = checked_data(X, Y, binary=False, dtype=X.dtype)
-    parameters = {name: np.array(value) for name, value in model.named_parameters()}
+    parameters = model.state_dict()
     for name, value in parameters.items():
         if not np.isfinite(value).all():
             raise InputError(f"check_backward: {name} of the model is not finite: give a model that was not ruined by "

@@ -4,7 +4,7 @@ A checkpoint holds what is needed to use a model again. It is an HDF5 file that 
 
     attributes      as JSON: library_version, architecture (class and arguments), preprocessing, classes,
                     history (all but the costs)
-    parameters/     one dataset for each parameter, called as in `model.named_parameters()`
+    parameters/     one dataset for each parameter, frozen one and buffer, called as in `model.state_dict()`
     history/        iterations and costs, where a history was given
 
 In front of it, in the 512 bytes that HDF5 leaves to its users, stand three lines of text: what this is, the
@@ -25,10 +25,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from tinygrad_course.conversions import REAL
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import expanded, open_ordinary, replace_atomically
 from tinygrad_course.isolation import hdf5
 from tinygrad_course.nn import Module
+from tinygrad_course.tensor import Tensor
 from tinygrad_course.training.run import History
 
 FORMAT = "tinygrad_course checkpoint"
@@ -175,8 +177,9 @@ def load(path: PathLike) -> Checkpoint:
         arguments = str(contents.arguments)[:200]
         raise InputError(f"{path}: {name} cannot be made with {arguments}: {str(error)[:300]}") from None
     _fill(model, contents, path)
-    for key, parameter in model.named_parameters():
-        parameter.hold(contents.parameters[key])  # `data` would convert it to the dtype of the new model
+    for key, held in model.named_state().items():
+        if isinstance(held.value, Tensor):
+            held.value.hold(contents.parameters[key])  # `data` would convert it to the dtype of the new model
     return Checkpoint(model, path=path, **contents.about)
 
 
@@ -188,10 +191,10 @@ def load_into(path: PathLike, model: Module) -> Checkpoint:
     """
     path = expanded(path)
     contents = _read(path)
-    for name, parameter in model.named_parameters():
+    for name, held in model.named_state().items():
         saved = contents.parameters.get(name)
-        if saved is not None and not np.can_cast(saved.dtype, parameter.dtype, "safe"):
-            raise InputError(f"{path}: {name} is {saved.dtype} there but {parameter.dtype} in this "
+        if saved is not None and not np.can_cast(saved.dtype, held.value.dtype, "safe"):
+            raise InputError(f"{path}: {name} is {saved.dtype} there but {held.value.dtype} in this "
                              f"{type(model).__name__}, which would round it: make the model with "
                              f"dtype={saved.dtype}")
     _fill(model, contents, path)
@@ -222,7 +225,7 @@ def _read(path: Path) -> _Contents:
     """Read and check a file. Raises what `load` documents."""
     with open_ordinary(path, "a checkpoint, as saved by checkpoint.save") as stream:
         _check_header(path, stream)
-    found = hdf5.read(path, {"history/iterations": "iu", "history/costs": "f"}, groups={"parameters": "f"},
+    found = hdf5.read(path, {"history/iterations": "iu", "history/costs": "f"}, groups={"parameters": REAL},
                       attributes=["library_version", "architecture", "preprocessing", "classes", "history"])
     try:
         return _contents(found)
@@ -256,7 +259,7 @@ def _check_header(path: Path, stream: BinaryIO) -> None:
 
 
 def _contents(found: hdf5.Contents) -> _Contents:
-    """What a file held. Raises InputError for parameters that are no floating-point numbers, and what else may be
+    """What a file held. Raises InputError for parameters that are no real numbers, and what else may be
     wrong in a file that somebody else made."""
     def read(name: str, kind: Any) -> Any:
         value = json.loads(found.attributes[name])
@@ -267,8 +270,8 @@ def _contents(found: hdf5.Contents) -> _Contents:
     parameters = {}
     for name, stored in found.datasets.items():
         group, _, link = name.partition("/")
-        if group == "parameters" and stored.kind != "f":
-            raise InputError(f"{_from_link(link)} has dtype {stored.dtype}: expected floating-point numbers")
+        if group == "parameters" and stored.kind not in REAL:
+            raise InputError(f"{_from_link(link)} has dtype {stored.dtype}: expected real numbers")
         if stored.refused:
             raise InputError(f"{name} cannot be read: {stored.refused}")
         if group == "parameters":

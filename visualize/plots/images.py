@@ -158,7 +158,7 @@ def _first_weights(model: Any, num_px: int) -> tuple[str, Any]:
     for name, parameter in model.named_parameters():
         if parameter.ndim != 2:
             continue
-        W = np.array(parameter, dtype=np.float64)
+        W = np.array(parameter.data, dtype=np.float64)
         if name.rpartition(".")[2] == "w" and W.shape[1] == 1:  # of logistic regression, z = w^T x + b
             W = W.T
         if W.shape[1] != n_x:
