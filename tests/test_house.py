@@ -195,7 +195,7 @@ import numpy as np
 from tinygrad_course.nn import Linear, sigmoid
 from tinygrad_course.optim import GradientDescent
 from tinygrad_course.costs import binary_cross_entropy
-layer, X, Y = Linear(2, 1), np.eye(2), np.array([[0.0, 1.0]])
+layer, X, Y = Linear(2, 1, random=np.random.RandomState(0)), np.eye(2), np.array([[0.0, 1.0]])
 costs = []
 for _ in range(9):
     cost = binary_cross_entropy(sigmoid(layer(X)), Y)
