@@ -12,11 +12,12 @@ from tinygrad_course.visualize.graph import values
 from tinygrad_course.visualize.graph.diagram import Frame, Diagram, Arrow, Label, Box
 from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
 from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
-from tinygrad_course.visualize.graph.names import ARITHMETIC, formula, names_of
+from tinygrad_course.visualize.graph.names import formula, names_of
 from tinygrad_course.graph.saved import used_by_vjps
-from tinygrad_course.visualize.scene.lettering import Line, Run, clean, plain_text, text_width
+from tinygrad_course.visualize.scene.lettering import Line, Run, clean, counted, line_width, plain_text, text_width
 
 TOOLTIP = 2000  # letters
+WIDEST_CALLED = 110.0  # what a box is called elsewhere, in points
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class GraphOptions:
     saved: bool
     colour: str
     depth: int | None
-    max_nodes: int
+    max_nodes: int | None
     saturation: float
     legend: bool | None
+    rightward: bool
 
 
 class Builder:
@@ -44,13 +46,14 @@ class Builder:
         self.gradients = gradient_arrays(record) if options.gradients or options.colour == "gradient" else {}
         self.paths = _paths(model) if model is not None else {}
         self.places = places_in_modules(record, calls)
-        self.folds, self.depth, note = folded(record, self.places, options.depth, options.max_nodes)
+        self.folds, self.depth, note = folded(record, self.places, given_names, options.depth,
+                                              options.max_nodes)
         norms = [norm for tensor, gradient in self.gradients.items() if tensor in record.origins
                  and math.isfinite(norm := values.norm(gradient)) and norm > 0]
         self.largest_norm = max(norms, default=0.0)
         self.flagged: set[str] = set()
         self.clusters: dict[tuple[Call, bool], int] = {}
-        self.diagram = Diagram("", [], [])
+        self.diagram = Diagram("", [], [], rightward=options.rightward)
         self._make()
         self.diagram.notes = [note] if note else []
         self._explain(norms)
@@ -85,6 +88,13 @@ class Builder:
                     continue
                 drawn.add((tail, head))
             self.diagram.edges.append(Arrow(box_of[tail], goal_of[head]))
+            self._call(self.diagram.nodes[box_of[tail]], self.diagram.nodes[goal_of[head]])
+
+    def _call(self, tail: Box, head: Box) -> None:
+        """What the backward pass uses has a name there: if no other, then that in the DOT text, which it then shows."""
+        if tail.upward != head.upward and not tail.called:
+            tail.called = (Run(tail.identifier),)
+            tail.labels.append(Label(tail.called, 8.5, "positive"))
 
     # ------------------------------------------------------------------------------------------------- boxes
 
@@ -99,14 +109,17 @@ class Builder:
             node.operation = origin.op.name
             node.bar = self._bar(tensor)
         if node.kind == "constant" and array.size == 1 and not name:
-            node.labels.append(Label((Run(values.number(array.reshape(-1)[0])),), 10.0))
+            node.called = (Run(values.number(array.reshape(-1)[0])),)
+            node.labels.append(Label(node.called, 10.0))
         else:
             written = formula(tensor, self.record, self.names) if origin is not None else ()
             if name:
                 node.labels.append(Label(name, 11.0, bold=True))
-            if written and origin is not None and (not name or origin.op.name in ARITHMETIC):
+            if written:
                 node.labels.append(Label(written, 9.5 if name else 10.5))
-            node.labels.append(Label((Run(values.shape_and_dtype(array)),), 8.5, "muted"))
+            if size := values.shape_and_dtype(array):
+                node.labels.append(Label((Run(size),), 8.5, "muted"))
+            node.called = name or (written if line_width(written, 9.5) <= WIDEST_CALLED else ())
             if options.values:
                 node.labels += _numbers(array)
                 if node.kind == "parameter":
@@ -196,17 +209,20 @@ class Builder:
         """The box of several Tensors."""
         operations = fold.operations(self.record)
         parameters = sum(tensor.size for tensor in fold.tensors if tensor.op is None and tensor.requires_grad)
-        title: Line = (Run(f"{operations.total()} operations" if operations.total() != 1 else "1 operation"),)
+        title: Line = (Run(counted(operations.total(), "operation")),)
         if fold.call is not None:
             title = (Run(_title(fold.call, fold.upward)),)
+        elif fold.layers is not None:
+            title = (Run("layers {} to {}".format(*fold.layers) + (", backward" if fold.upward else "")),)
         lines = [f"{name} × {count}" if count > 1 else name for name, count in operations.most_common(4)]
         if len(operations) > 4:
             lines.append("…")
         node = Box(identifier, "folded", [Label(title, 11.0, bold=True)], upward=fold.upward,
-                   group=self._enclosing(fold.call.within, fold.upward) if fold.call is not None else None)
+                   group=self._enclosing(fold.within, fold.upward), called=title if fold.layers or fold.call else ())
         node.labels.append(Label((Run(", ".join(lines)),), 8.5, "muted"))
         if fold.call is not None:
-            node.labels.append(Label((Run(values.shape_and_dtype(fold.tensors[-1]._data)),), 8.5, "muted"))
+            node.labels += [Label((Run(size),), 8.5, "muted")
+                            for size in [values.shape_and_dtype(fold.tensors[-1]._data)] if size]
         if parameters:
             node.labels.append(Label((Run(f"{parameters} parameters"),), 8.5, "muted"))
         bad = sum(1 for tensor in fold.tensors if values.not_finite(tensor._data))
@@ -249,7 +265,7 @@ class Builder:
             diagram.legend.append(f"colour of an operation: norm of its result's gradient, from {smallest} (pale) to "
                                   f"{largest} (dark); grey: none")
         if both:
-            diagram.legend.append("blue lines: values of the forward pass that the backward pass uses")
+            diagram.legend.append("the backward pass names in blue the values of the forward pass that it uses")
         if self.flagged & {"sigmoid", "tanh"}:
             diagram.legend.append(f"saturated: within {options.saturation:g} of a limit for every example")
         if "relu" in self.flagged:

@@ -8,8 +8,8 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, as_tensor, describe
 from tinygrad_course.visualize.graph.building import Builder, GraphOptions
-from tinygrad_course.visualize.graph.diagram import to_scene
 from tinygrad_course.visualize.graph.diagram_dot import to_digraph
+from tinygrad_course.visualize.graph.drawn import to_scene
 from tinygrad_course.visualize.drawing import Drawing
 from tinygrad_course.graph.modules import inferred, trial
 from tinygrad_course.graph.record import Call, Record, recorded, with_backward
@@ -17,12 +17,13 @@ from tinygrad_course.graph.roles import course_names
 
 DRAWN_STYLES = ("compact", "full")
 COLOURS = ("kind", "gradient")
+ORIENTATIONS = ("top-down", "left-right")
 
 
 def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = False, values: bool = False,
                gradients: bool = False, saved: bool = False, style: str = "compact", colour: str = "kind",
-               depth: int | None = None, max_nodes: int = 200, saturation: float = 0.01,
-               legend: bool | None = None) -> Drawing:
+               depth: int | None = None, max_nodes: int | None = None, saturation: float = 0.01,
+               legend: bool | None = None, orientation: str = "top-down") -> Drawing:
     """Draw how Tensors were computed.
 
     tensors: computed Tensors, such as a cost. Or a model and its data: ``draw_graph(model, X)`` draws how its output
@@ -36,15 +37,18 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
     style: "compact", one box for an operation and its result, or "full", one for each.
     colour: "kind", or "gradient": operations are the darker the larger the norm of their result's gradient is.
     depth: fold Modules deeper than this into one box each; 0 folds the whole model, 1 what it consists of.
-    max_nodes: with more boxes than this, what belongs together is folded, and the picture says so.
+    max_nodes: with more boxes than this, what belongs together is folded, and the picture says so. By default, with
+        more than 200, or where a network has so many layers that the picture would be longer than anyone can look at:
+        its layers in the middle are then one box.
     saturation: a unit of sigmoid or tanh counts as saturated if it is this close to a limit for every example.
     legend: whether to explain shapes and colours; by default where the picture is small.
+    orientation: "top-down", or "left-right", in which the backward pass goes back below the forward pass.
 
     Nothing changes by being drawn. Boxes are called t1, t2, ... in the DOT text, each after those that it was
     computed from, and g1, g2, ... in the backward pass, so the same graph always gives the same text.
     Raises InputError where there is no graph, for an unknown style, and for a backward pass from several numbers.
     """
-    _check(style, colour, depth, max_nodes, saturation)
+    _check(style, colour, orientation, depth, max_nodes, saturation)
     calls: dict[Tensor, Call] = {}
     names: dict[Tensor, str] = {}
     if tensors and isinstance(tensors[0], Module):
@@ -60,7 +64,8 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
         names |= course_names(model)
     if backward:
         record = with_backward(record)
-    options = GraphOptions(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend)
+    options = GraphOptions(style, values, gradients, saved, colour, depth, max_nodes, saturation, legend,
+                           orientation == "left-right")
     diagram = Builder(record, calls, names, model, options).diagram
     return Drawing("graph", lambda: to_scene(diagram), lambda: to_digraph(diagram))
 
@@ -97,8 +102,10 @@ def _record_of(tensors: Sequence[Any]) -> Record:
     return record
 
 
-def _check(style: str, colour: str, depth: int | None, max_nodes: int, saturation: float) -> None:
-    for name, value, known in (("style", style, DRAWN_STYLES), ("colour", colour, COLOURS)):
+def _check(style: str, colour: str, orientation: str, depth: int | None, max_nodes: int | None,
+           saturation: float) -> None:
+    for name, value, known in (("style", style, DRAWN_STYLES), ("colour", colour, COLOURS),
+                               ("orientation", orientation, ORIENTATIONS)):
         if value not in known:
             raise InputError(f"draw_graph: {name} {value!r} is unknown; there are {', '.join(known)}")
     for name, count, least in (("depth", depth, 0), ("max_nodes", max_nodes, 1)):

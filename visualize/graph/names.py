@@ -12,9 +12,9 @@ from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph.values import number
 from tinygrad_course.visualize.scene.lettering import Line, Run, clean, line_width
 
-ARITHMETIC = {"add", "subtract", "multiply", "divide", "power", "negative", "square", "matmul", "dot", "transpose"}
-BINDING = {"add": 1, "subtract": 1, "negative": 2, "multiply": 2, "divide": 2, "matmul": 3, "dot": 5, "power": 4,
-           "square": 4, "transpose": 4}  # what binds more closely stands higher; matmul is associative
+# What binds more closely stands higher; matmul is associative. All others are written as functions, with brackets.
+BINDING = {"greater": 0, "equal": 0, "add": 1, "subtract": 1, "expm1": 1, "negative": 2, "multiply": 2, "divide": 2,
+           "reciprocal": 2, "matmul": 3, "power": 4, "square": 4, "transpose": 4}
 COURSE_NAME = re.compile(r"([WwbZzAaX])(?:\[|_)?(\d+)\]?")
 LONGEST = 40  # letters of a name; what is longer is cut
 
@@ -64,15 +64,18 @@ def _gradient_name(of: list[Tensor], names: Mapping[Tensor, Line]) -> Line:
 def formula(tensor: Tensor, record: Record, names: Mapping[Tensor, Line], depth: int = 0) -> Line:
     """A computed Tensor written with the names of what it was computed from; empty where that is not possible.
 
-    Numbers stand for themselves; arithmetic without a name is written out, to a depth of three.
+    Empty, too, for an operation whose notation does not name its operands, such as concatenate. Numbers stand for
+    themselves; what has no name is written out, to a depth of three.
     """
     origin = record.origins[tensor]
+    if "{0}" not in origin.op.notation and "{1}" not in origin.op.notation:
+        return ()
     parts = []
     for place, parent in enumerate(origin.parents):
         part = names.get(parent, ())
         if not part and parent in record.origins:
             op = record.origins[parent].op.name
-            if op in ARITHMETIC and depth < 3:
+            if depth < 3:
                 part = formula(parent, record, names, depth + 1)
                 if part and _needs_brackets(op, origin.op.name, place):
                     part = (Run("("), *part, Run(")"))
@@ -101,9 +104,12 @@ def formula(tensor: Tensor, record: Record, names: Mapping[Tensor, Line], depth:
 
 def _needs_brackets(inner: str, outer: str, place: int) -> bool:
     """Whether an operation within another one, as its operand number `place`, is written in brackets."""
-    if outer not in ARITHMETIC or outer == "add":
+    if inner not in BINDING or outer not in BINDING:
         return False
-    return BINDING[inner] < BINDING[outer] or place > 0 and BINDING[inner] == BINDING[outer] != 4
+    if outer == "add":
+        return BINDING[inner] < 1
+    return BINDING[inner] < BINDING[outer] or BINDING[inner] == BINDING[outer] and (
+        place > 0 and outer not in ("power", "square", "transpose") or place == 0 and outer in ("power", "square"))
 
 
 def _parameter(value: Any) -> str:
@@ -114,6 +120,8 @@ def _parameter(value: Any) -> str:
     if isinstance(value, slice):
         step = "" if value.step is None else f":{value.step}"
         return f"{'' if value.start is None else value.start}:{'' if value.stop is None else value.stop}{step}"
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], int):  # an axis
+        value = value[0]
     if value is Ellipsis:
         return "..."
     text = "newaxis" if value is None else str(value)

@@ -17,6 +17,9 @@ def number(value: Any) -> str:
 
 
 def shape_and_dtype(array: Any) -> str:
+    """Empty for one number, of which there is nothing to say unless it is of an unusual kind."""
+    if array.shape == ():
+        return "" if array.dtype == np.float64 else str(array.dtype)
     return f"{_shape(array.shape)} {array.dtype}"
 
 

@@ -85,7 +85,8 @@ def _run(command: list[str], text: str, until: float, errors: bool = False) -> b
 
 def _text(graph: LayoutGraph) -> str:
     """The graph for dot: numbers only. Lengths are inches."""
-    lines = ["digraph {", 'graph [nodesep=0.25 ranksep=0.42 margin=0 pad=0 splines=true];',
+    lines = ["digraph {", f"rankdir={'LR' if graph.rightward else 'TB'};",
+             'graph [nodesep=0.25 ranksep=0.42 margin=0 pad=0 splines=true];',
              'node [shape=box fixedsize=true label="" margin=0];', "edge [arrowhead=none];"]
     boxes: dict[int | None, list[int]] = defaultdict(list)
     for box in range(len(graph.sizes)):

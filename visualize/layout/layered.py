@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tinygrad_course.visualize.layout.ordering import order_layers
+from tinygrad_course.visualize.layout.layering import assign_layers
+from tinygrad_course.visualize.layout.ordering import Link, order_layers
 from tinygrad_course.visualize.layout.straightening import straighten
 
 Point = tuple[float, float]
@@ -21,17 +22,22 @@ Point = tuple[float, float]
 LAYER_GAP = 30.0      # between two layers, in points
 MARGIN = 12.0         # between the border of a group and what is in it
 HEADING = 20.0        # for the name of a group, at its top
+LEADING = 16.0        # how much more than others an arrow counts on which the longest way leads on
 MANY_BENDS = 20_000   # with more, arrows over many layers are drawn straight across: it would take too long
 
 
 @dataclass
 class LayoutGraph:
-    """What is to be laid out. Numbers stand for boxes and groups: their places in these lists."""
+    """What is to be laid out. Numbers stand for boxes and groups: their places in these lists.
+
+    rightward: arrows are to point to the right; else, and in everything that is said of layouts, down.
+    """
 
     sizes: Sequence[tuple[float, float]]       # width and height of each box
     edges: Sequence[tuple[int, int]]           # arrows, from the upper box to the lower; several may be alike
     group_of: Sequence[int | None] = ()        # the innermost group of each box
     parents: Sequence[int | None] = ()         # the group around each group
+    rightward: bool = False
 
 
 @dataclass
@@ -75,6 +81,19 @@ class _Level:
 
 def place(graph: LayoutGraph) -> Placement:
     """Coordinates for all boxes, arrows and groups; linear in their number but for a logarithm."""
+    if graph.rightward:  # laid out with x and y exchanged; names of groups then have their room at the left
+        return _exchanged(_place(replace(graph, sizes=[(height, width) for width, height in graph.sizes])))
+    return _place(graph)
+
+
+def _exchanged(down: Placement) -> Placement:
+    """The same with x as y and y as x."""
+    return Placement(down.height, down.width, [(y, x) for x, y in down.centres],
+                     [[(y, x) for x, y in route] for route in down.routes],
+                     {group: (top, left, bottom, right) for group, (left, top, right, bottom) in down.frames.items()})
+
+
+def _place(graph: LayoutGraph) -> Placement:
     group_of = list(graph.group_of) or [None] * len(graph.sizes)
     chains = _chains(graph.parents)
     inside: dict[int | None, list[int]] = defaultdict(list)
@@ -90,6 +109,7 @@ def place(graph: LayoutGraph) -> Placement:
         for group in {*_around(group_of[tail], chains), *_around(group_of[head], chains)}:
             passing[group].append(edge)
 
+    leading = leading_edges(graph)
     order = sorted(range(len(graph.parents)), key=lambda group: -len(chains[group]))
     levels: dict[int | None, _Level] = {}
     for group in [*order, None]:
@@ -100,7 +120,7 @@ def place(graph: LayoutGraph) -> Placement:
         frames = {child: _Placed(levels[child].width, levels[child].height, level=levels[child])
                   for child in within[group]}
         level.items = [*item_of.values(), *frames.values()]
-        _lay_out(level, graph, passing[group], item_of, frames, group_of, chains)
+        _lay_out(level, graph, leading, passing[group], item_of, frames, group_of, chains)
         levels[group] = level
     return _assembled(levels[None], graph)
 
@@ -122,7 +142,31 @@ def _around(group: int | None, chains: list[list[int]]) -> list[int | None]:
     return [*(chains[group] if group is not None else ()), None]
 
 
-def _lay_out(level: _Level, graph: LayoutGraph, edges: list[int], item_of: dict[int, _Placed],
+def leading_edges(graph: LayoutGraph) -> set[int]:
+    """For each box the arrow to what the longest way leads on from: where these are straight, the whole is upright."""
+    below: list[list[tuple[int, int]]] = [[] for _ in graph.sizes]
+    waiting = [0] * len(graph.sizes)
+    above: list[list[int]] = [[] for _ in graph.sizes]
+    for edge, (tail, head) in enumerate(graph.edges):
+        below[tail].append((edge, head))
+        above[head].append(tail)
+        waiting[tail] += 1
+    ways = [0] * len(graph.sizes)
+    leading = set()
+    ready = [box for box, number in enumerate(waiting) if number == 0]
+    for box in ready:  # grows while it is read
+        if below[box]:
+            edge, head = max(below[box], key=lambda one: (ways[one[1]], -one[0]))
+            leading.add(edge)
+            ways[box] = ways[head] + 1
+        for tail in above[box]:
+            waiting[tail] -= 1
+            if waiting[tail] == 0:
+                ready.append(tail)
+    return leading
+
+
+def _lay_out(level: _Level, graph: LayoutGraph, leading: set[int], edges: list[int], item_of: dict[int, _Placed],
              frames: dict[int, _Placed], group_of: list[int | None], chains: list[list[int]]) -> None:
     """Fill in the coordinates of one level, whose inner groups are done."""
 
@@ -147,10 +191,16 @@ def _lay_out(level: _Level, graph: LayoutGraph, edges: list[int], item_of: dict[
             level.items.append(head := _Placed(8.0, 0.0, exit=edge))
         arrows.append((edge, tail, head))
 
-    _assign_layers(level.items, [(tail, head) for _, tail, head in arrows])
+    number = {id(item): i for i, item in enumerate(level.items)}
+    numbers, serving = assign_layers(
+        len(level.items), [(number[id(tail)], number[id(head)]) for _, tail, head in arrows],
+        {i for i, item in enumerate(level.items) if item.entry is not None},
+        {i for i, item in enumerate(level.items) if item.exit is not None})
+    for item, layer in zip(level.items, numbers):
+        item.layer = layer
     paths = _with_bends(level, arrows)
     number = {id(item): i for i, item in enumerate(level.items)}
-    links = [(number[id(a)], number[id(b)], *_offsets(edge, a, b))
+    links = [(number[id(a)], number[id(b)], *_offsets(edge, a, b), LEADING if edge in leading else 1.0)
              for edge, path in paths for a, b in zip(path, path[1:])]
     layers: list[list[int]] = [[] for _ in range(1 + max((item.layer for item in level.items), default=-1))]
     for i, item in enumerate(level.items):
@@ -161,12 +211,13 @@ def _lay_out(level: _Level, graph: LayoutGraph, edges: list[int], item_of: dict[
     xs = straighten(layers, links, widths, is_bend)
 
     frame = level.group is not None
-    margin, top = (MARGIN, HEADING) if frame else (0.0, 0.0)
+    margin = MARGIN if frame else 0.0
+    top, side = (0.0, HEADING) if graph.rightward else (HEADING, 0.0)
     left = min((x - item.width / 2 for x, item in zip(xs, level.items)), default=0.0)
     for x, item in zip(xs, level.items):
-        item.x = x - left + margin
+        item.x = x - left + margin + (side if frame else 0.0)
     level.width = max((item.x + item.width / 2 for item in level.items), default=0.0) + margin
-    tops, bottoms = _rows(level, layers, links, xs, top + (MARGIN / 2 if frame else 0.0))
+    tops, bottoms = _rows(level, layers, links, serving, xs, top + MARGIN / 2 if frame else 0.0)
     level.height = (bottoms[-1] if bottoms else 0.0) + margin
     _route(level, paths, tops, bottoms)
 
@@ -176,35 +227,6 @@ def _offsets(edge: int, tail: _Placed, head: _Placed) -> Point:
     out = tail.level.exits.get(edge, tail.width / 2) - tail.width / 2 if tail.level else 0.0
     into = head.level.entries.get(edge, head.width / 2) - head.width / 2 if head.level else 0.0
     return out, into
-
-
-def _assign_layers(items: list[_Placed], arrows: list[tuple[_Placed, _Placed]]) -> None:
-    """The longest way from above decides; what nothing leads to stands right above the first that uses it."""
-    below: dict[int, list[_Placed]] = defaultdict(list)
-    waiting = {id(item): 0 for item in items}
-    sources = set(waiting)
-    for tail, head in arrows:
-        below[id(tail)].append(head)
-        waiting[id(head)] += 1
-        sources.discard(id(head))
-    ready = [item for item in items if waiting[id(item)] == 0]
-    for item in ready:  # grows while it is read
-        for head in below[id(item)]:
-            head.layer = max(head.layer, item.layer + 1)
-            waiting[id(head)] -= 1
-            if waiting[id(head)] == 0:
-                ready.append(head)
-    for item in items:
-        if id(item) in sources and below[id(item)] and item.entry is None:
-            item.layer = min(head.layer for head in below[id(item)]) - 1
-    last = max((item.layer for item in items if item.exit is None), default=0)
-    for item in items:
-        if item.exit is not None:
-            item.layer = last + 1
-    first = min((item.layer for item in items if item.entry is None), default=0)
-    above = 1 if any(item.entry is not None for item in items) else 0
-    for item in items:
-        item.layer = 0 if item.entry is not None else item.layer - first + above
 
 
 def _with_bends(level: _Level, arrows: list[tuple[int, _Placed, _Placed]]) -> list[tuple[int, list[_Placed]]]:
@@ -222,12 +244,11 @@ def _with_bends(level: _Level, arrows: list[tuple[int, _Placed, _Placed]]) -> li
     return paths
 
 
-def _rows(level: _Level, layers: list[list[int]], links: Sequence[tuple[int, int, float, float]], xs: list[float],
-          top: float) -> tuple[list[float], list[float]]:
+def _rows(level: _Level, layers: list[list[int]], links: Sequence[Link], serving: set[int],
+          xs: list[float], top: float) -> tuple[list[float], list[float]]:
     """The upper and lower end of each layer; where arrows go far to the side, the gap above it is larger."""
     reach = [0.0] * (len(layers) + 1)
-    reached = {head for _, head, _, _ in links}
-    for tail, head, out, into in links:
+    for tail, head, out, into, _ in links:
         layer = level.items[head].layer
         reach[layer] = max(reach[layer], abs(xs[tail] + out - xs[head] - into))
     tops, bottoms = [], []
@@ -238,9 +259,9 @@ def _rows(level: _Level, layers: list[list[int]], links: Sequence[tuple[int, int
                 level.items[i].exit is not None for i in layer_items)
             y += LAYER_GAP * (0.5 if thin else 1.0) + min(40.0, 0.05 * reach[number])
         height = max(level.items[i].height for i in layer_items)
-        for i in layer_items:  # what nothing leads to stands close to what uses it, beside a high group
+        for i in layer_items:  # what only serves something stands close to it, beside a high group
             item = level.items[i]
-            item.y = y + height / 2 if i in reached else y + height - item.height / 2
+            item.y = y + height - item.height / 2 if i in serving else y + height / 2
         tops.append(y)
         bottoms.append(y + height)
         y += height

@@ -4,7 +4,8 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 
-Link = tuple[int, int, float, float]  # upper item, lower item, and where the arrow is attached, from their centres
+# Upper item, lower item, where the arrow is attached, from their centres, and how much it counts.
+Link = tuple[int, int, float, float, float]
 
 SWEEPS = 8
 FEW = 600  # items; with more, neighbours are not exchanged one by one
@@ -15,7 +16,7 @@ def order_layers(layers: list[list[int]], links: Sequence[Link], widths: Sequenc
     layer_of = {item: number for number, layer in enumerate(layers) for item in layer}
     above: list[list[tuple[int, float, float]]] = [[] for _ in widths]
     below: list[list[tuple[int, float, float]]] = [[] for _ in widths]
-    for upper, lower, out, into in links:
+    for upper, lower, out, into, _ in links:
         if layer_of[lower] - layer_of[upper] == 1:
             # As parts of an item's place in the row: -0.5 is its left end, 0.5 its right end.
             at_upper, at_lower = out / max(widths[upper], 1.0), into / max(widths[lower], 1.0)

@@ -20,9 +20,10 @@ def straighten(layers: Sequence[Sequence[int]], links: Sequence[Link], widths: S
     """
     above: list[list[tuple[int, float, float]]] = [[] for _ in widths]
     below: list[list[tuple[int, float, float]]] = [[] for _ in widths]
-    reached = {lower for _, lower, _, _ in links}
-    for upper, lower, out, into in links:
-        weight = 8.0 if is_bend[upper] and is_bend[lower] else 2.0 if is_bend[upper] or is_bend[lower] else 1.0
+    reached = {lower for _, lower, *_ in links}
+    for upper, lower, out, into, counts in links:
+        weight = counts * (8.0 if is_bend[upper] and is_bend[lower] else 2.0 if is_bend[upper] or is_bend[lower]
+                           else 1.0)
         if upper not in reached:
             weight *= 0.02  # a leaf at each step would draw a long chain to its side, a little more at each step
         above[lower].append((upper, out - into, weight))

@@ -19,6 +19,8 @@ from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassi
 from tinygrad_course.mode import mode
 from tinygrad_course.visualize import Drawing, draw_graph
 from tinygrad_course.visualize.graph.values import number, thumbnails
+from tinygrad_course.visualize.scene.lettering import Text, plain_text
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Shape
 
 X, Y = data.planar()
 TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|->|[{}\[\];=]|[^\s{}\[\];="]+')
@@ -133,9 +135,9 @@ def test_the_planar_model() -> None:
     assert kinds == {"input": 2, "parameter": 4, "step": 6, "cost": 1}
     assert len({node["shape"] for node in parsed(drawing).nodes.values()}) == 4
     assert by_tensor[id(model.layers[0].W)] == ["W[1]", "(4, 2) float64"]
-    assert by_tensor[id(J)] == ["binary_cross_entropy", "J", "() float64"]
+    assert by_tensor[id(J)] == ["binary_cross_entropy", "J", "binary_cross_entropy(ŷ, Y)"]
     A2 = J.parents[1]
-    assert by_tensor[id(A2)] == ["sigmoid", "ŷ", "(1, 400) float64"]
+    assert by_tensor[id(A2)] == ["sigmoid", "ŷ", "sigmoid(Z[2])", "(1, 400) float64"]
     assert by_tensor[id(A2.parents[0])] == ["add", "Z[2]", "W[2] A[1] + b[2]", "(1, 400) float64"]
     assert by_tensor[id(J.parents[2])] == ["Y", "(1, 400) float64"]
 
@@ -178,9 +180,143 @@ def test_random_graphs_become_pictures(layout: str) -> None:
             drawing = draw_graph(y, **options)  # type: ignore[arg-type]
             root = ElementTree.fromstring(drawing.svg())
             groups = {element.attrib["id"] for element in root.iter() if "id" in element.attrib}
-            assert groups == set(parsed(drawing).nodes)
+            assert {name for name in groups if name[0] != "v"} == set(parsed(drawing).nodes)
             arrows = [e for e in root.iter("{http://www.w3.org/2000/svg}path") if "C" in e.attrib["d"]]
             assert len(arrows) == len(parsed(drawing).edges)
+            check_arrows(drawing)
+
+
+def check_arrows(drawing: Drawing) -> None:
+    """No arrow runs behind a box that is not one of its ends, nor from one pass to the other."""
+    boxes = {item.identifier: item.items[0] for item in drawing.scene.items
+             if isinstance(item, Group) and item.identifier}
+    curves = [item for item in drawing.scene.items if isinstance(item, Curve)]
+    t = np.linspace(0, 1, 7)[:, np.newaxis]
+    names, shapes = list(boxes), [box for box in boxes.values() if isinstance(box, Shape)]
+    centres = np.array([(box.x, box.y) for box in shapes])
+    halves = np.array([(box.width / 2, box.height / 2) for box in shapes])
+    for curve in curves:
+        ends = []
+        for x, y in (curve.points[0], curve.points[-1]):
+            distance = np.max(np.abs(np.array((x, y)) - centres) - halves, axis=1)
+            ends.append(names[int(np.argmin(distance))])
+            assert distance.min() < 2.0, "an arrow hangs in the air"
+        assert ends[1][0] in {"v": "gpf", "g": "gpf", "p": "g", "t": "tof", "o": "t", "f": "tofgp"}[ends[0][0]], ends
+        corners = np.array(curve.points)
+        for k in range(0, len(corners) - 1, 3):
+            a, b, c, d = corners[k:k + 4]
+            points = (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t ** 3 * d
+            inside = np.all(np.abs(points[:, np.newaxis] - centres) < halves - 1.5, axis=2).any(axis=0)
+            assert {names[i] for i in np.flatnonzero(inside)} <= set(ends), ends
+
+
+def test_values_of_the_forward_pass_are_named_where_the_backward_pass_uses_them(layout: str) -> None:
+    drawing = draw_graph(PlanarClassifier(), X, Y, backward=True)
+    check_arrows(drawing)
+    crossing = [(tail, head) for tail, head in parsed(drawing).edges if tail[0] == "t" and head[0] == "g"]
+    brought = [item for item in drawing.scene.items if isinstance(item, Group) and item.identifier[:1] == "v"]
+    named = [plain_text(text.line) for group in brought for text in group.items if isinstance(text, Text)]
+    assert sorted(named) == ["A[1]", "A[1]", "W[2]", "X", "Y", "ŷ"]
+    assert len(crossing) == 7  # the square of A[1] uses it twice
+    blue = [item for item in drawing.scene.items if isinstance(item, Curve) and item.colour == "positive"]
+    assert len(blue) == 7
+    a, b = (Tensor([[1.0, 2.0]], requires_grad=True) for _ in range(2))
+    stacked, other = np.concatenate([a, b]), np.concatenate([b, a])  # which formulas do not tell apart
+    nameless = draw_graph((stacked * other).sum(), backward=True)
+    check_arrows(nameless)
+    texts = svg_texts(nameless)
+    names = [plain_text(text.line) for item in nameless.scene.items if isinstance(item, Group) and
+             item.identifier[:1] == "v" for text in item.items if isinstance(text, Text)]
+    assert names and all(name[0] == "t" and texts.count(name) >= 2 for name in names), "in its own box, too"
+
+
+def test_a_box_that_uses_many_values_names_a_few() -> None:
+    xs = [Tensor(float(i), requires_grad=True, name=f"x{i}") for i in range(60)]
+    product = xs[0]
+    for x in xs[1:]:
+        product = product * x
+    drawing = draw_graph(product, backward=True, max_nodes=4)
+    brought = [[plain_text(text.line) for text in item.items if isinstance(text, Text)] for item in drawing.scene.items
+               if isinstance(item, Group) and item.identifier[:1] == "v"]
+    assert all(len(lines) <= 3 for lines in brought)
+    many = [lines for lines in brought if lines[-1].startswith("and ")]
+    assert many and all(re.fullmatch(r"and \d+ more values", lines[-1]) for lines in many)
+
+
+def test_from_left_to_right(layout: str) -> None:
+    drawing = draw_graph(PlanarClassifier(), X, Y, backward=True, orientation="left-right")
+    check_arrows(drawing)
+    at = {item.identifier: item.items[0] for item in drawing.scene.items if isinstance(item, Group) and item.identifier}
+    for tail, head in parsed(drawing).edges:
+        if tail[0] == head[0]:
+            assert at[tail].x < at[head].x if tail[0] == "t" else at[tail].x > at[head].x, (tail, head)
+    lowest = max(box.y + box.height / 2 for name, box in at.items() if name[0] == "t")
+    assert all(box.y - box.height / 2 > lowest for name, box in at.items() if name[0] in "gv")
+    for name, box in at.items():
+        assert 0 < box.x - box.width / 2 and box.x + box.width / 2 < drawing.scene.width, name
+    frames = [item for item in drawing.scene.items if isinstance(item, Shape)]
+    headings = [item.items[1] for item in drawing.scene.items if isinstance(item, Group) and not item.identifier
+                and isinstance(item.items[-1], Text) and item.items[-1].bold]
+    assert len(frames) == len(headings) == 6
+    for frame, heading in zip(frames, headings):  # at the top, where no box stands
+        assert frame.y - frame.height / 2 < heading.y - 6 and heading.y < frame.y - frame.height / 2 + 20
+        assert not [name for name, box in at.items() if abs(box.x - heading.x) < box.width / 2
+                    and abs(box.y - heading.y) < box.height / 2], "a box stands on a heading"
+
+
+@pytest.mark.parametrize("make, layers", [
+    (lambda: DeepNetwork([2] * 30 + [1]), (4, 27)), (lambda: DeepNetwork([2] * 9 + [1]), (4, 6)),
+    (lambda: nn.Sequential(*[nn.Linear(2, 2) for _ in range(12)]), (4, 9))])
+@pytest.mark.parametrize("backward", [False, True])
+def test_deep_networks_are_folded_in_the_middle(make: Any, layers: tuple[int, int], backward: bool,
+                                                layout: str) -> None:
+    model = make()
+    output = (model(X) ** 2).sum()
+    drawing = draw_graph(output, model=model, backward=backward)
+    check_arrows(drawing)
+    texts = svg_texts(drawing)
+    title = f"layers {layers[0]} to {layers[1]}"
+    assert title in texts and any(text.startswith(f"{title} are one box: max_nodes=") for text in texts)
+    assert (f"{title}, backward" in texts) == backward
+    dot = parsed(drawing)
+    [fold] = [name for name, node in dot.nodes.items() if lines(node)[0] == title]
+    shown = {lines(node)[0] for node in dot.nodes.values() if node["class"] == "parameter"}
+    last = layers[1] + 3
+    assert shown == {f"{letter}[{l}]" for letter in "Wb" for l in (1, 2, 3, last - 2, last - 1, last)}
+    assert not backward or isinstance(model, nn.Sequential) or "dA[1] * (Z[1] > 0)" in [
+        line for node in dot.nodes.values() for line in lines(node)]
+    middle = list(model.parameters())[2 * 3:-2 * 3]
+    assert f"{sum(parameter.size for parameter in middle)} parameters" in lines(dot.nodes[fold])
+    assert drawing.scene.height < 3200
+    whole = draw_graph(output, model=model, backward=backward, max_nodes=10_000)
+    assert not any("one box" in text for text in svg_texts(whole))
+    check_recorded(output, draw_graph(output, model=model, max_nodes=10_000))
+
+
+def test_a_network_that_is_not_deep_is_not_folded() -> None:
+    drawing = draw_graph(DeepNetwork([2] * 8 + [1]), X, Y)
+    assert "folded" not in {node["class"] for node in parsed(drawing).nodes.values()}
+
+
+@pytest.mark.parametrize("make, written", [
+    (lambda x, y: x - (y - x), "x − (y − x)"), (lambda x, y: (x - y) - x, "x − y − x"),
+    (lambda x, y: x / (y * x), "x / (y * x)"), (lambda x, y: (x ** 2) ** y, "(x ** 2) ** y"),
+    (lambda x, y: (x * y) ** 2, "(x * y) ** 2"), (lambda x, y: -(x + y), "−(x + y)"),
+    (lambda x, y: nn.tanh(x * y) + 1, "tanh(x * y) + 1"), (lambda x, y: np.exp(x) * np.log(y), "exp(x) * log(y)"),
+    (lambda x, y: 1 / (1 + x), "1 / (1 + x)"), (lambda x, y: nn.sigmoid(x), "sigmoid(x)"),
+    (lambda x, y: (x + y).sum(), "sum(x + y)"), (lambda x, y: x.sum(axis=0), "sum(x, axis=0)")])
+def test_operations_show_their_formula(make: Any, written: str) -> None:
+    x, y = (Tensor(np.array([1.0, 2.0]), requires_grad=True, name=name) for name in "xy")
+    dot = parsed(draw_graph(make(x, y)))
+    assert lines(list(dot.nodes.values())[-1])[1] == written
+
+
+def test_one_number_needs_no_shape() -> None:
+    x = Tensor(2.0, requires_grad=True, name="x")
+    small = Tensor(np.float32(2.0), requires_grad=True, name="s")
+    assert not [text for text in svg_texts(draw_graph(x * 2, backward=True)) if "()" in text or "float64" in text]
+    assert "float32" in svg_texts(draw_graph(small * small)) and "(2,) float64" in svg_texts(draw_graph(
+        Tensor([1.0, 2.0], requires_grad=True) * 2))
 
 
 def test_full_style_draws_operations_by_themselves() -> None:
@@ -483,6 +619,8 @@ def test_a_graph_that_is_too_large_is_folded_and_says_so(layout: str) -> None:
     assert not any("too many to read" in text for text in svg_texts(whole))
     model = DeepNetwork([2] * 60 + [1])
     drawing = draw_graph(model, X, Y)
+    assert "layers 4 to 57 are one box: max_nodes=303 shows all" in svg_texts(drawing)
+    drawing = draw_graph(model, X, Y, max_nodes=200)
     assert "Modules are folded below depth 1" in " ".join(svg_texts(drawing))
     assert sum("Linear" in text for text in svg_texts(drawing)) == 60
 
@@ -595,6 +733,7 @@ def test_names_of_modules_are_escaped(layout: str) -> None:
     (lambda: draw_graph(PlanarClassifier(), X.T), "columns of W1 must equal rows"),
     (lambda: draw_graph(J0, style="round"), "style 'round' is unknown; there are compact, full"),
     (lambda: draw_graph(J0, colour="red"), "colour 'red' is unknown; there are kind, gradient"),
+    (lambda: draw_graph(J0, orientation="up"), "orientation 'up' is unknown; there are top-down, left-right"),
     (lambda: draw_graph(J0, depth=-1), "depth must be a whole number from 0, but is -1"),
     (lambda: draw_graph(J0, depth=1.5), "depth must be a whole number"),  # type: ignore[arg-type]
     (lambda: draw_graph(J0, max_nodes=0), "max_nodes must be a whole number from 1"),

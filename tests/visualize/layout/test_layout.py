@@ -185,7 +185,7 @@ def test_the_order_has_fewer_crossings(few: int, monkeypatch: pytest.MonkeyPatch
     for seed in range(20):
         r = random.Random(seed)
         layers = [list(range(10 * k, 10 * k + 8)) for k in range(4)]
-        links = [(r.choice(a), r.choice(b), 0.0, 0.0) for a, b in zip(layers, layers[1:]) for _ in range(12)]
+        links = [(r.choice(a), r.choice(b), 0.0, 0.0, 1.0) for a, b in zip(layers, layers[1:]) for _ in range(12)]
         widths = [10.0] * 40
 
         def crossings(ordered: list[list[int]]) -> int:
