@@ -18,8 +18,10 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.mode import mode
 from tinygrad_course.visualize import Drawing, draw_graph
+from tinygrad_course.visualize.graph.diagram import Arrow, Box, Diagram
+from tinygrad_course.visualize.graph.drawn import with_values_brought
 from tinygrad_course.visualize.graph.values import number, thumbnails
-from tinygrad_course.visualize.scene.lettering import Text, plain_text
+from tinygrad_course.visualize.scene.lettering import Run, Text, plain_text
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Shape
 
 X, Y = data.planar()
@@ -230,17 +232,20 @@ def test_values_of_the_forward_pass_are_named_where_the_backward_pass_uses_them(
     assert names and all(name[0] == "t" and texts.count(name) >= 2 for name in names), "in its own box, too"
 
 
-def test_a_box_that_uses_many_values_names_a_few() -> None:
-    xs = [Tensor(float(i), requires_grad=True, name=f"x{i}") for i in range(60)]
-    product = xs[0]
-    for x in xs[1:]:
-        product = product * x
-    drawing = draw_graph(product, backward=True, max_nodes=4)
-    brought = [[plain_text(text.line) for text in item.items if isinstance(text, Text)] for item in drawing.scene.items
-               if isinstance(item, Group) and item.identifier[:1] == "v"]
-    assert all(len(lines) <= 3 for lines in brought)
-    many = [lines for lines in brought if lines[-1].startswith("and ")]
-    assert many and all(re.fullmatch(r"and \d+ more values", lines[-1]) for lines in many)
+@pytest.mark.parametrize("kind, tails, expected", [
+    ("step back", 3, [["n0"], ["n1"], ["n2"]]), ("step back", 4, [["n0", "n1", "and 2 more values"]]),
+    ("folded", 1, [["n0"]]), ("folded", 3, [["n0", "n1", "n2"]]), ("folded", 70, [["n0", "n1", "and 68 more values"]])])
+def test_a_box_that_uses_many_values_names_a_few(kind: str, tails: int, expected: list[list[str]]) -> None:
+    boxes = [Box(f"t{i}", "step", called=(Run(f"n{i}"),)) for i in range(tails)] + [Box("g1", kind, upward=True)]
+    arrows = [Arrow(i, tails) for i in range(tails)]
+    diagram = with_values_brought(Diagram("", boxes, [*arrows, arrows[0]]))
+    brought = diagram.nodes[tails + 1:]
+    assert [[plain_text(label.line) for label in box.labels] for box in brought] == expected
+    assert all(box.upward and f"n{i}" in box.tooltip for i, box in enumerate(brought))
+    used = [arrow.tail for arrow in diagram.edges]
+    assert all(arrow.head == tails for arrow in diagram.edges)
+    # One that is used twice has two arrows, unless it stands in a box with others.
+    assert used == [tails + 1 + i for i in range(len(brought))] + [tails + 1] * (len(expected[0]) == 1)
 
 
 def test_from_left_to_right(layout: str) -> None:
