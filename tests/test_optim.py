@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_course import InputError, Tensor, optim
+from tinygrad_course import InputError, Tensor, fit, nn, optim
 
 NAN, INF = float("nan"), float("inf")
 
@@ -43,10 +43,41 @@ def adam(w: Any, decay: float) -> Iterator[Any]:
         yield w
 
 
+def nesterov(w: Any, decay: float) -> Iterator[Any]:
+    v = 0
+    for t in range(1, 51):
+        g = gradient(w, t) + decay * w
+        v = 0.8 * v + 0.2 * g
+        w = w - 0.05 * (0.8 * v + 0.2 * g)
+        yield w
+
+
+def rmsprop(w: Any, decay: float) -> Iterator[Any]:
+    s = 0
+    for t in range(1, 51):
+        g = gradient(w, t) + decay * w
+        s = 0.9 * s + 0.1 * g * g
+        w = w - 0.02 * g / (s ** 0.5 + 1e-3)
+        yield w
+
+
+def adamw(w: Any, decay: float) -> Iterator[Any]:
+    m = v = 0
+    for t in range(1, 51):
+        g = gradient(w, t)
+        m = 0.7 * m + 0.3 * g
+        v = 0.95 * v + 0.05 * g ** 2
+        w = w - 0.03 * (m / (1 - 0.7 ** t) / ((v / (1 - 0.95 ** t)) ** 0.5 + 1e-3) + decay * w)
+        yield w
+
+
 RULES: dict[str, tuple[Callable[..., optim.Optimizer], Callable[[Any, float], Iterator[Any]]]] = {
     "descent": (lambda **more: optim.GradientDescent(0.01, **more), descent),
     "momentum": (lambda **more: optim.Momentum(0.05, 0.8, **more), momentum),
     "adam": (lambda **more: optim.Adam(0.03, 0.7, 0.95, 1e-3, **more), adam),
+    "nesterov": (lambda **more: optim.Nesterov(0.05, 0.8, **more), nesterov),
+    "rmsprop": (lambda **more: optim.RMSprop(0.02, 0.9, 1e-3, **more), rmsprop),
+    "adamw": (lambda **more: optim.AdamW(0.03, 0.7, 0.95, 1e-3, **{"weight_decay": 0.0, **more}), adamw),
 }
 every_rule = pytest.mark.parametrize("rule", RULES)
 
@@ -64,7 +95,7 @@ def test_fifty_steps(rule: str, decay: float) -> None:
             p.grad = gradient(p.numpy(), t)
         optimizer.step(parameters)
         for p, values in zip(parameters, expected):
-            np.testing.assert_allclose(p.numpy(), values, rtol=1e-12)
+            np.testing.assert_allclose(p.numpy(), values, rtol=1e-12, atol=1e-15)
             assert p.shape == np.shape(values) and type(p.numpy()) is np.ndarray
 
 
@@ -185,3 +216,149 @@ def test_momentum_without_memory_is_gradient_descent() -> None:
 def test_epsilon(epsilon: Any) -> None:
     with pytest.raises(InputError, match="epsilon must be"):
         optim.Adam(epsilon=epsilon)
+
+
+# -------------------------------------------------------------------------------------------------- clipping
+
+
+def moved_by(optimizer: optim.Optimizer, *gradients: Any) -> list[Any]:
+    """What one step of gradient descent with the rate 1 takes from parameters that are zero: the clipped gradients."""
+    parameters = [Tensor(np.zeros(np.shape(g)), requires_grad=True) for g in gradients]
+    for p, g in zip(parameters, gradients):
+        p.grad = np.array(g)
+    optimizer.step(parameters)
+    return [-p.numpy() for p in parameters]
+
+
+def test_clipping() -> None:
+    a, b = np.array([3.0, -0.1]), np.array([[-4.0]])
+    for found, expected in zip(moved_by(optim.GradientDescent(1.0, clip_value=1.5), a, b), ([1.5, -0.1], [[-1.5]])):
+        np.testing.assert_array_equal(found, expected)
+    norm = np.sqrt(9 + 0.01 + 16)  # of both together
+    for found, g in zip(moved_by(optim.GradientDescent(1.0, clip_norm=2.0), a, b), (a, b)):
+        np.testing.assert_allclose(found, g * 2 / norm, rtol=1e-15)
+    for found, g in zip(moved_by(optim.GradientDescent(1.0, clip_norm=5.1), a, b), (a, b)):
+        np.testing.assert_array_equal(found, g)  # short enough: not touched
+    assert moved_by(optim.GradientDescent(1.0, clip_norm=1.0), np.zeros(2))[0].tolist() == [0, 0]
+
+
+def test_clipping_comes_before_the_decay() -> None:
+    p = Tensor(np.array([2.0]), requires_grad=True)
+    p.grad = np.array([9.0])
+    optim.GradientDescent(1.0, weight_decay=0.25, clip_value=1.0).step([p])
+    assert p.item() == 2 - (1 + 0.25 * 2)
+
+
+@pytest.mark.parametrize("limit", [0, -1, NAN, INF, "1", [1]], ids=str)
+@pytest.mark.parametrize("name", ["clip_value", "clip_norm"])
+@pytest.mark.parametrize("rule", [optim.GradientDescent, optim.Momentum, optim.Nesterov, optim.RMSprop, optim.Adam,
+                                  optim.AdamW])
+def test_limits(rule: Any, name: str, limit: Any) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a finite number, positive"):
+        rule(0.1, **{name: limit})
+
+
+# ------------------------------------------------------------------------------------------------- schedules
+
+SCHEDULES: dict[str, tuple[optim.Schedule, Callable[[int], float]]] = {
+    "step": (optim.StepDecay(0.5, every=3, factor=0.1), lambda t: 0.5 * 0.1 ** (t // 3)),
+    "exponential": (optim.Exponential(0.5, 0.9), lambda t: 0.5 * 0.9 ** t),
+    "cosine": (optim.Cosine(0.5, 8, end=0.1), lambda t: 0.1 + 0.4 * (1 + np.cos(np.pi * min(t, 8) / 8)) / 2),
+    "warm-up": (optim.WarmUp(4, 0.5), lambda t: 0.5 * min(1, (t + 1) / 4)),
+    "warm-up, then cosine": (optim.WarmUp(4, optim.Cosine(0.5, 8)),
+                             lambda t: 0.25 * (1 + np.cos(np.pi * min(t, 8) / 8)) * min(1, (t + 1) / 4)),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedules(name: str) -> None:
+    """As a number, as an array, and as the rate of a rule that counts for each parameter."""
+    schedule, rate = SCHEDULES[name]
+    expected = [rate(t) for t in range(12)]
+    np.testing.assert_allclose([float(schedule(t)) for t in range(12)], expected, rtol=1e-14)
+    np.testing.assert_allclose(schedule(np.arange(12.0)), expected, rtol=1e-14)
+    p, optimizer = Tensor(0.0, requires_grad=True), optim.GradientDescent(schedule)
+    for t in range(12):
+        before, p.grad = p.item(), np.array(1.0)
+        optimizer.step([p])
+        assert before - p.item() == pytest.approx(expected[t], rel=1e-12)
+    assert optimizer.learning_rate is schedule
+
+
+class Wrong(optim.Schedule):
+    def __init__(self, rate: float): self.rate = rate
+    def __call__(self, t: Any) -> Any: return np.where(np.greater(t, 4), self.rate, 0.1)
+    def __repr__(self) -> str: return "Wrong()"
+
+
+@pytest.mark.parametrize("rate", [-0.1, NAN, INF], ids=str)
+def test_a_schedule_that_cannot_work_is_refused_before_training(rate: float) -> None:
+    model = nn.Sequential(nn.Linear(2, 1, nn.zeros))
+    with pytest.raises(InputError, match=r"Wrong\(\) gives the learning rate \S+ in iteration 5: a finite number"):
+        fit(model, np.ones((2, 3)), np.ones((1, 3)), iterations=10, learning_rate=Wrong(rate),
+            cost=nn.mean_squared_error)
+    assert not model.modules[0].W.data.any()  # type: ignore[attr-defined]
+    Wrong(rate).check(5)
+
+
+@pytest.mark.parametrize("kind, settings, message", [
+    (optim.StepDecay, (0, 3), "start must be a positive"), (optim.StepDecay, (1, 0), "every is a number of"),
+    (optim.StepDecay, (1, 2.5), "every is a number of"), (optim.Exponential, (1, -1), "factor must be"),
+    (optim.Cosine, (1, 5, -1), "end must be"), (optim.Cosine, ("1", 5), "start must be"),
+    (optim.WarmUp, (0, 1), "iterations is a number of"), (optim.WarmUp, (3, NAN), "then must be"),
+])
+def test_settings_of_schedules(kind: Any, settings: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        kind(*settings)
+
+
+# ----------------------------------------------------------------------------------------- beside PyTorch
+
+
+def torch_rules(torch: Any) -> dict[str, tuple[optim.Optimizer, Callable[[Any], Any]]]:
+    """Ours, and PyTorch's on the same parameter. Its momentum adds whole gradients: the rate is (1 - beta) of ours."""
+    return {
+        "descent": (optim.GradientDescent(0.05, weight_decay=0.1),
+                    lambda p: torch.optim.SGD([p], 0.05, weight_decay=0.1)),
+        "momentum": (optim.Momentum(0.05, 0.8), lambda p: torch.optim.SGD([p], 0.05 * 0.2, momentum=0.8)),
+        "nesterov": (optim.Nesterov(0.05, 0.8),
+                     lambda p: torch.optim.SGD([p], 0.05 * 0.2, momentum=0.8, nesterov=True)),
+        "rmsprop": (optim.RMSprop(0.01, 0.95, 1e-6),
+                    lambda p: torch.optim.RMSprop([p], 0.01, alpha=0.95, eps=1e-6)),
+        "adam": (optim.Adam(0.02, weight_decay=0.1), lambda p: torch.optim.Adam([p], 0.02, weight_decay=0.1)),
+        "adamw": (optim.AdamW(0.02, weight_decay=0.1), lambda p: torch.optim.AdamW([p], 0.02, weight_decay=0.1)),
+    }
+
+
+@pytest.mark.parametrize("clipped", [False, True])
+@every_rule
+def test_200_steps_beside_pytorch(rule: str, clipped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    optimizer, make = torch_rules(torch)[rule]
+    start = np.random.RandomState(2).randn(3, 2)
+    ours, theirs = Tensor(start, requires_grad=True), torch.tensor(start, requires_grad=True)
+    other = make(theirs)
+    optimizer.clip_norm = 1.0 if clipped else None
+    for t in range(1, 201):
+        ours.grad, theirs.grad = gradient(ours.numpy(), t), torch.tensor(gradient(theirs.detach().numpy(), t))
+        if clipped:
+            size = theirs.grad.norm()
+            theirs.grad *= torch.clamp(1.0 / size, max=1.0)
+        optimizer.step([ours])
+        other.step()
+        np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_schedules_beside_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    lr = torch.optim.lr_scheduler
+    pairs = [(optim.StepDecay(0.5, 7, 0.3), lambda o: lr.StepLR(o, 7, 0.3)),
+             (optim.Exponential(0.5, 0.97), lambda o: lr.ExponentialLR(o, 0.97)),
+             (optim.Cosine(0.5, 200, 0.01), lambda o: lr.CosineAnnealingLR(o, 200, 0.01))]
+    for ours, make in pairs:
+        theirs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.5)
+        scheduler = make(theirs)
+        for t in range(200):
+            assert float(ours(t)) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
+            theirs.step()
+            scheduler.step()

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
-from tinygrad_course.optim import GradientDescent, Optimizer
+from tinygrad_course.optim import GradientDescent, Optimizer, Schedule
 from tinygrad_course.tensor import Array, Tensor, plain
 
 Cost = Callable[[Any, Any], Tensor]  # of X and Y, or of y_hat and Y
@@ -30,8 +30,13 @@ class Task:
     Y: Array
     batch_size: int | None = None
 
+    @property
+    def predicts(self) -> bool:
+        """Whether the model gives y_hat, and not a cost alone."""
+        return type(self.model).forward is not Module.forward
 
-def checked_task(model: Module, X: Any, Y: Any, learning_rate: float | None, optimizer: Optimizer | None,
+
+def checked_task(model: Module, X: Any, Y: Any, learning_rate: float | Schedule | None, optimizer: Optimizer | None,
                  cost: Cost | None, batch_size: int | None) -> Task:
     """The arguments that `fit` and `compile_step` share. Raises InputError for what cannot be used."""
     if batch_size is not None:
@@ -54,7 +59,7 @@ def check_whole(name: str, value: Any, least: int) -> None:
         raise InputError(f"{name} must be a whole number, at least {least}, got {value!r}")
 
 
-def checked_rule(learning_rate: float | None, optimizer: Optimizer | None) -> Optimizer:
+def checked_rule(learning_rate: float | Schedule | None, optimizer: Optimizer | None) -> Optimizer:
     """The optimiser that was given, or gradient descent. Raises InputError for both, none, or something else."""
     if (optimizer is None) == (learning_rate is None):
         raise InputError("give either learning_rate=, for gradient descent, or optimizer=")

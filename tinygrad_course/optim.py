@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.schedules import Cosine, Exponential, Schedule, StepDecay, WarmUp
 from tinygrad_course.tensor import Tensor
+
+__all__ = ["Adam", "AdamW", "Cosine", "Exponential", "GradientDescent", "Momentum", "Nesterov", "Optimizer", "RMSprop",
+           "Schedule", "StepDecay", "WarmUp"]
 
 State = tuple[Any, ...]
 
@@ -21,13 +25,22 @@ State = tuple[Any, ...]
 class Optimizer:
     """What all rules have in common. `update` is the rule; `step` applies it to parameters.
 
+    learning_rate: a positive number, or a `Schedule`, a function of the iteration.
     weight_decay: adds weight_decay * w to the gradient of w, that of an L2 penalty (weight_decay / 2) ||w||^2.
-    Raises InputError for a learning rate that is not a positive number.
+    clip_value: no element of a gradient is larger than that, in either direction.
+    clip_norm: all gradients together, as one vector, are no longer than that; a longer one keeps its direction.
+    Gradients are clipped before anything else is done with them.
+    Raises InputError for a learning rate that is not a positive number, and for limits that are not.
     """
 
-    def __init__(self, learning_rate: float, weight_decay: float = 0.0):
-        self.learning_rate = _setting("the learning rate", learning_rate, "positive", lambda x: x > 0)
+    decoupled = False  # whether the rule sees to the weight decay itself
+
+    def __init__(self, learning_rate: float | Schedule, weight_decay: float = 0.0, *, clip_value: float | None = None,
+                 clip_norm: float | None = None):
+        self.learning_rate: Any = learning_rate if isinstance(learning_rate, Schedule) else _setting(
+            "the learning rate", learning_rate, "positive", lambda x: x > 0)
         self.weight_decay = _setting("the weight decay", weight_decay, "not negative", lambda x: x >= 0)
+        self.clip_value, self.clip_norm = _limit("clip_value", clip_value), _limit("clip_norm", clip_norm)
         self.states: dict[Tensor, State] = {}
 
     def initial_state(self, w: Any) -> State:
@@ -42,22 +55,43 @@ class Optimizer:
 
         The new values are new arrays: a graph that used the old ones keeps them.
         """
-        for parameter in parameters:
-            g = parameter.grad
-            if g is None:
-                continue
+        moved = [parameter for parameter in parameters if parameter.grad is not None]
+        for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
             w = parameter._data
             new, self.states[parameter] = self.changed(w, g, self.state_of(parameter, w))
             parameter.hold(new if type(new) is type(w) else np.asarray(new))
 
+    def clipped(self, gradients: list[Any]) -> list[Any]:
+        """The gradients of all parameters, as the rule gets them."""
+        if self.clip_value is not None:
+            gradients = [np.clip(g, -self.clip_value, self.clip_value) for g in gradients]
+        if self.clip_norm is not None and gradients:
+            norm = np.sqrt(sum(np.square(g).sum() for g in gradients))
+            share = self.clip_norm / np.maximum(norm, self.clip_norm)  # 1 where the norm is small enough
+            gradients = [g * share.astype(g.dtype) for g in gradients]
+        return gradients
+
     def changed(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
-        """The rule with weight decay: arrays in, arrays out."""
-        return self.update(w, g + self.weight_decay * w if self.weight_decay else g, state)
+        """The rule with weight decay and schedule: arrays in, arrays out. With a schedule, t ends the state."""
+        if self.weight_decay and not self.decoupled:
+            g = g + self.weight_decay * w
+        if not isinstance(self.learning_rate, Schedule):
+            return self.update(w, g, state)
+        *state_of_rule, t = state
+        schedule, self.learning_rate = self.learning_rate, self.learning_rate(t)  # the rule is written for a number
+        try:
+            new, new_state = self.update(w, g, tuple(state_of_rule))
+        finally:
+            self.learning_rate = schedule
+        return new, (*new_state, t + 1)
 
     def state_of(self, parameter: Tensor, w: Any) -> State:
         """What earlier steps left for a parameter; before the first, what the rule starts with."""
         state = self.states.get(parameter)
-        return self.initial_state(w) if state is None else state
+        if state is None:
+            state = self.initial_state(w)
+            return (*state, 0.0) if isinstance(self.learning_rate, Schedule) else state
+        return state
 
 
 class GradientDescent(Optimizer):
@@ -70,8 +104,9 @@ class GradientDescent(Optimizer):
 class Momentum(Optimizer):
     """v := beta v + (1 - beta) g; w := w - alpha v: a moving average of the gradients, as the course defines it."""
 
-    def __init__(self, learning_rate: float, beta: float = 0.9, weight_decay: float = 0.0):
-        super().__init__(learning_rate, weight_decay)
+    def __init__(self, learning_rate: float | Schedule, beta: float = 0.9, weight_decay: float = 0.0, *,
+                 clip_value: float | None = None, clip_norm: float | None = None):
+        super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
         self.beta = _fraction("beta", beta)
 
     def initial_state(self, w: Any) -> State:
@@ -83,6 +118,36 @@ class Momentum(Optimizer):
         return w - self.learning_rate * v, (v,)
 
 
+class Nesterov(Momentum):
+    """v := beta v + (1 - beta) g; w := w - alpha (beta v + (1 - beta) g): momentum that looks one step ahead.
+
+    Nesterov 1983, in the form of Sutskever et al. 2013, with the course's moving average.
+    """
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        (v,) = state
+        v = self.beta * v + (1 - self.beta) * g
+        return w - self.learning_rate * (self.beta * v + (1 - self.beta) * g), (v,)
+
+
+class RMSprop(Optimizer):
+    """s := beta s + (1 - beta) g^2; w := w - alpha g / (sqrt(s) + epsilon) (Tieleman and Hinton 2012)."""
+
+    def __init__(self, learning_rate: float | Schedule = 0.001, beta: float = 0.9, epsilon: float = 1e-8,
+                 weight_decay: float = 0.0, *, clip_value: float | None = None, clip_norm: float | None = None):
+        super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
+        self.beta = _fraction("beta", beta)
+        self.epsilon = _setting("epsilon", epsilon, "positive", lambda x: x > 0)
+
+    def initial_state(self, w: Any) -> State:
+        return (np.zeros_like(w),)
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        (s,) = state
+        s = self.beta * s + (1 - self.beta) * np.square(g)
+        return w - self.learning_rate * (g / (np.sqrt(s) + self.epsilon)), (s,)
+
+
 class Adam(Optimizer):
     """Momentum divided by the moving root mean square of the gradient, both corrected for their start at zero.
 
@@ -90,9 +155,10 @@ class Adam(Optimizer):
     w := w - alpha (v / (1 - beta1^t)) / (sqrt(s / (1 - beta2^t)) + epsilon)   (Kingma and Ba 2015).
     """
 
-    def __init__(self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-                 epsilon: float = 1e-8, weight_decay: float = 0.0):
-        super().__init__(learning_rate, weight_decay)
+    def __init__(self, learning_rate: float | Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8, weight_decay: float = 0.0, *, clip_value: float | None = None,
+                 clip_norm: float | None = None):
+        super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
         self.beta1, self.beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
         self.epsilon = _setting("epsilon", epsilon, "positive", lambda x: x > 0)
 
@@ -109,6 +175,25 @@ class Adam(Optimizer):
         return w - self.learning_rate * step, (v, s, power1, power2)
 
 
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient, not within: w := w - alpha (step + weight_decay w).
+
+    Loshchilov and Hutter 2019: the decay is not divided by the root mean square of the gradient.
+    """
+
+    decoupled = True
+
+    def __init__(self, learning_rate: float | Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+                 epsilon: float = 1e-8, weight_decay: float = 0.01, *, clip_value: float | None = None,
+                 clip_norm: float | None = None):
+        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay, clip_value=clip_value,
+                         clip_norm=clip_norm)
+
+    def update(self, w: Any, g: Any, state: State) -> tuple[Any, State]:
+        new, state = super().update(w, g, state)
+        return new - self.learning_rate * (self.weight_decay * w), state
+
+
 def _fraction(name: str, value: float) -> float:
     return _setting(name, value, "at least 0 and less than 1", lambda x: 0 <= x < 1)
 
@@ -118,3 +203,7 @@ def _setting(name: str, value: Any, wanted: str, holds: Callable[[float], bool])
     if not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
         raise InputError(f"{name} must be a finite number, {wanted}; got {value!r}")
     return float(value)
+
+
+def _limit(name: str, value: float | None) -> float | None:
+    return None if value is None else _setting(name, value, "positive", lambda x: x > 0)

@@ -133,6 +133,14 @@ TRAININGS: dict[str, dict[str, Any]] = {
                  "optimizer": lambda: optim.GradientDescent(0.01)},
     "odd": {"make": Odd, "optimizer": lambda: optim.Momentum(0.2)},
     "odd, batches of 7": {"make": Odd, "batch_size": 7, "optimizer": lambda: optim.Adam(0.05)},
+    "cosine": {"make": PlanarClassifier, "optimizer": lambda: optim.GradientDescent(optim.Cosine(0.9, 40))},
+    "wide, warm-up": {"make": lambda: TwoLayerNetwork(60, 7, 1), "data": WIDE, "optimizer": lambda: optim.Momentum(
+        optim.WarmUp(10, optim.StepDecay(0.3, 20, 0.5)))},
+    "nesterov, clipped": {"make": PlanarClassifier, "batch_size": 7, "optimizer": lambda: optim.Nesterov(
+        optim.Exponential(0.5, 0.99), clip_norm=0.02, weight_decay=0.1)},
+    "rmsprop": {"make": Odd, "optimizer": lambda: optim.RMSprop(0.01, epsilon=1e-3)},
+    "adamw, clipped": {"make": lambda: DeepNetwork([2, 5, 3, 1]), "batch_size": 7, "optimizer": lambda: optim.AdamW(
+        optim.Cosine(0.01, 50, 0.001), clip_value=0.01)},
     "float32": {"make": lambda: Odd(np.float32), "optimizer": lambda: optim.Adam(0.01), "rtol": 1e-4},
 }
 

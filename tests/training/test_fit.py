@@ -301,7 +301,7 @@ def test_settings_that_are_no_whole_numbers(name: str, value: Any) -> None:
 @pytest.mark.parametrize("settings, message", [
     ({"batch_size": 0, "learning_rate": 1}, "batch_size must be a whole number, at least 1, got 0"),
     ({"print_cost": 0, "learning_rate": 1}, "print_cost must be a whole number, at least 1, got 0"),
-    ({"iterations": None, "learning_rate": 1}, "iterations must be a whole number"),
+    ({"iterations": None, "learning_rate": 1}, "give either iterations="),
     ({"learning_rate": 0}, "learning rate must be .*positive"),
     ({"learning_rate": NAN}, "learning rate must be .*positive"),
     ({"learning_rate": "fast"}, "learning rate must be .*positive"),

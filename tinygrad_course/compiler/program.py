@@ -64,7 +64,8 @@ class StepProgram:
     nodes: every node that is needed, each after its inputs.
     cost: the cost before the update.  updates: from an input that changes to its value after the step.
     slots: what each input is bound to.  results: from a parameter or state to its value, as a node of the inputs.
-    batches: whether X and Y are others in every step.  invariant: the inputs that no step changes.
+    batches: whether X and Y are others in every step.  moving: inputs that others change, between two steps.
+    invariant: the inputs that no step changes.
     gradients: dJ/dw by the input w, where the program still has it.
     """
 
@@ -75,10 +76,11 @@ class StepProgram:
     results: dict[Slot, ArrayNode]
     gradients: dict[ArrayNode, ArrayNode] = field(default_factory=dict)
     batches: bool = False
+    moving: frozenset[ArrayNode] = frozenset()
 
     @property
     def invariant(self) -> list[ArrayNode]:
-        return [x for x, slot in self.slots.items() if x not in self.updates
+        return [x for x, slot in self.slots.items() if x not in self.updates and x not in self.moving
                 and not (self.batches and isinstance(slot, DataSlot))]
 
     def outputs(self) -> list[ArrayNode]:

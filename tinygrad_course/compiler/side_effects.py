@@ -29,7 +29,7 @@ def side_effects_noticed(holder: Any, what: str) -> Iterator[None]:
     finally:
         changed = changes(before, attributes(holder))
         if changed:
-            _restore(holder, before)
+            put_back(holder, before)
     if changed:
         raise Untraceable(f"{what}: {', '.join(sorted({str(name) for _, name in changed}))}")
 
@@ -81,7 +81,8 @@ def changes(before: Attributes, after: Attributes) -> list[tuple[int, Any]]:
             and not (isinstance(before.get(key), bytes) and before.get(key) == after.get(key))]
 
 
-def _restore(value: Any, before: Attributes, seen: dict[int, Any] | None = None) -> None:
+def put_back(value: Any, before: Attributes, seen: dict[int, Any] | None = None) -> None:
+    """Make a model or an optimiser hold again what it held before."""
     seen = {} if seen is None else seen
     if id(value) in seen:
         return
@@ -102,7 +103,7 @@ def _restore(value: Any, before: Attributes, seen: dict[int, Any] | None = None)
     elif isinstance(holder, list):
         holder[:] = [old for (owner, _), old in before.items() if owner == id(holder)]
     for _, child in _items(value):
-        _restore(child, before, seen)
+        put_back(child, before, seen)
 
 
 def _state_of(generator: np.random.RandomState | np.random.Generator) -> Any:

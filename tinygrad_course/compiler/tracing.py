@@ -41,7 +41,7 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     if getattr(optimizer.step, "__func__", None) is not Optimizer.step:
         raise Untraceable(f"{type(optimizer).__name__} has a step of its own")
     with side_effects_noticed(model, "computing the cost changes attributes of the model"), \
-            random_numbers_noticed(), _in_place_of(parameters, inputs):
+            random_numbers_noticed(), in_place_of(parameters, inputs):
         J, again = (cost_of(*(unrecorded(node, name) for name, node in data.items())) for _ in range(2))
     if not isinstance(J, Tensor) or J.size != 1 or not J.requires_grad or not isinstance(J._data, ArrayNode):
         raise Untraceable("the cost is no single number that depends on the parameters")
@@ -49,19 +49,21 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
         raise Untraceable("the cost is computed differently each time: random numbers, or something that counts")
     del again
 
-    with _in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
+    with in_place_of(parameters, inputs):  # the backward pass makes sure that the parameters are what they were
         total = gradients(J, np.full(J.shape, 1, J.dtype), parameters)
     rule = f"{type(optimizer).__name__}.update"
     with _named_learning_rate(optimizer), random_numbers_noticed(), \
             side_effects_noticed(vars(optimizer), f"{rule} changes attributes of its object"):
         updates: dict[ArrayNode, ArrayNode] = {}
         results: dict[Slot, ArrayNode] = {}
+        moved = [parameter for parameter in parameters if parameter in total]
+        clipped = dict(zip(moved, optimizer.clipped([as_node(total[parameter]) for parameter in moved])))
         for i, (parameter, w) in enumerate(zip(parameters, inputs)):
             results[ParameterSlot(i)] = w
-            if parameter not in total:
+            if parameter not in clipped:
                 continue
             state = _state_nodes(optimizer, parameter, arrays[i], names[parameter], i, slots)
-            new, new_state = optimizer.changed(w, as_node(total[parameter]), tuple(state))
+            new, new_state = optimizer.changed(w, as_node(clipped[parameter]), tuple(state))
             if len(new_state) != len(state):
                 raise Untraceable(f"{type(optimizer).__name__}.update changes the length of its state")
             for k, s in enumerate(state):
@@ -130,7 +132,7 @@ def _named_learning_rate(optimizer: Optimizer) -> Iterator[None]:
 
 
 @contextmanager
-def _in_place_of(parameters: Sequence[Tensor], nodes: Sequence[ArrayNode]) -> Iterator[None]:
+def in_place_of(parameters: Sequence[Tensor], nodes: Sequence[ArrayNode]) -> Iterator[None]:
     """Inside, the parameters hold nodes."""
     saved = [(p._data, p._user) for p in parameters]
     try:

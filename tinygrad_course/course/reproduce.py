@@ -15,7 +15,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
 from tinygrad_course.nn import Module
 from tinygrad_course.training.fit import fit, predict
-from tinygrad_course.training.run import History
+from tinygrad_course.training.history import History
 
 GRADIENT_TOLERANCE = 1e-12
 

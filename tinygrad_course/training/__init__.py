@@ -1,6 +1,6 @@
 """Training a model: `fit`, what all engines share, the progress bar, and trained models in files."""
 from tinygrad_course.training import checkpoint
 from tinygrad_course.training.fit import accuracy, fit, predict
-from tinygrad_course.training.run import History, TrainingDiverged
+from tinygrad_course.training.history import History, TrainingDiverged
 
 __all__ = ["History", "TrainingDiverged", "accuracy", "checkpoint", "fit", "predict"]

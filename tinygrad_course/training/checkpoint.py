@@ -31,7 +31,7 @@ from tinygrad_course.files import expanded, open_ordinary, replace_atomically
 from tinygrad_course.isolation import hdf5
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.training.run import History
+from tinygrad_course.training.history import History
 
 FORMAT = "tinygrad_course checkpoint"
 FORMAT_VERSION = 1      # to be raised when files change in a way that earlier versions cannot read

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -10,10 +11,14 @@ import numpy as np
 
 from tinygrad_course.autodiff import backward
 from tinygrad_course.compiler import STEPS, NativeStep, Step, TracedStep, Untraceable, traced_step
+from tinygrad_course.compiler.evaluation import Evaluation
 from tinygrad_course.compiler.native import machine
-from tinygrad_course.compiler.side_effects import attributes, changes
+from tinygrad_course.compiler.program import StateSlot
+from tinygrad_course.compiler.side_effects import attributes, changes, put_back
 from tinygrad_course.errors import InputError
-from tinygrad_course.tensor import Array
+from tinygrad_course.mode import observed
+from tinygrad_course.tensor import Array, Tensor
+from tinygrad_course.training.pending import computed_when_read
 from tinygrad_course.training.run import TrainingRun, Values, named, train_eagerly
 
 FEW = 20  # iterations for which compiling does not pay
@@ -43,7 +48,9 @@ def train(run: TrainingRun, engine: str) -> None:
                              "engine=\"eager\"") from None
         history.engine, history.why = "eager", str(reason)
         _say_once(f"{model} is not compiled but trained eagerly: {reason}")
-        train_eagerly(run, loop.updated_eagerly if loop is not None else None)
+        if loop is None:
+            return train_eagerly(run)
+        train_eagerly(run, loop.updated_eagerly, loop.best_values())
 
 
 def _why_not_worthwhile(run: TrainingRun) -> str:
@@ -164,15 +171,21 @@ class CompiledLoop:
         self.run = run
         self.chunks: list[Chunk] = []
         self.updated_eagerly: Values | None = None
+        self.best: Chunk | None = None
+        if run.validation is not None:
+            run.validation.keep = self.keep_best
         self._begin_with(steps)
 
     def _begin_with(self, steps: CompiledSteps) -> None:
         self.steps = steps
+        self.evaluations: dict[Step, Callable[[], tuple[float, Array | None]]] = {}
         self.run.history.engine, self.run.history.why = steps.kind.engine, steps.description()
 
     def run_all(self) -> None:
         run, history, n, i = self.run, self.run.history, 1, 0
         while i < run.iterations and not run.interrupted:
+            if run.validated(i, self.evaluate):
+                break
             if run.callback is not None and run.is_recorded(i):
                 self.with_callback(i)
                 i += 1
@@ -197,6 +210,7 @@ class CompiledLoop:
                 n = max(1, int(n * SECONDS / seconds))
         if run.interrupted:
             run.note_interruption()
+        run.validated(history.iterations, self.evaluate)
         self.steps.current.store(final=True)
         for parameter in run.parameters:
             parameter.grad = None
@@ -204,13 +218,45 @@ class CompiledLoop:
             history.iterations -= 1
             self.go_back_to(history.iterations)
             run.diverged(f"the parameters became infinite in iteration {history.iterations}")
+        if self.best is not None:
+            self.best.go_back_to(self.best.start)
+
+    def evaluate(self) -> tuple[float, Array | None]:
+        """The cost and y_hat on the validation data, from the values that the step has by now."""
+        step, validation = self.steps.current, self.run.validation
+        assert validation is not None
+        if step not in self.evaluations:
+            try:
+                self.evaluations[step] = Evaluation(step, validation.X, validation.Y)
+            except Untraceable:
+                self.evaluations[step] = validation.eagerly
+        evaluation = self.evaluations[step]
+        if not isinstance(evaluation, Evaluation):
+            step.store()
+        return evaluation()
+
+    def keep_best(self) -> None:
+        """The values that the step has by now have the lowest validation cost so far."""
+        self.best = Chunk(0, self.steps.current.snapshot(), self.steps.current, None)
+
+    def best_values(self) -> list[tuple[Tensor, Array]]:
+        """The parameters with the lowest validation cost so far; those of the model stay as they are."""
+        if self.best is None:
+            return []
+        now = Values.now(self.run)
+        self.best.go_back_to(self.best.start)
+        found = [(parameter, parameter._data) for parameter in self.run.parameters]
+        now.put_back()
+        return found
 
     def until(self, i: int) -> int:
-        """The next iteration that has a callback."""
-        run = self.run
-        if run.callback is None:
-            return run.iterations
-        return min(run.iterations, -(-i // run.record_every) * run.record_every)
+        """The next iteration that has a callback, or that the validation data are evaluated in."""
+        run, ends = self.run, [self.run.iterations]
+        if run.callback is not None:
+            ends.append(-(-i // run.record_every) * run.record_every)
+        if run.validation is not None:
+            ends.append((i // run.validation.every + 1) * run.validation.every)
+        return min(ends)
 
     def advance(self, i: int, n: int) -> Array:
         """Up to n steps from iteration i; the cost before each of them, up to the first that is not finite."""
@@ -251,42 +297,74 @@ class CompiledLoop:
             self.updated_eagerly.put_back()
 
     def with_callback(self, i: int) -> None:
-        """An iteration whose gradients somebody wants to see, and may change: it is computed eagerly.
+        """An iteration that somebody looks at, and may change: values and gradients are computed when they are read.
 
-        Where the callback changed nothing, the compiled step makes the update.
+        The step has been made by then. Where the callback changed something, it is taken back, and the optimiser makes
+        the update.
         """
         run, task = self.run, self.run.task
-        self.steps.current.store()
-        parameters = run.parameters
-        for parameter in parameters:
-            parameter.grad = None
-        J = task.cost_of(*named(*run.data(i)))
-        cost = J.item()
+        [cost] = self.advance(i, 1)
         if not np.isfinite(cost):
             self.diverged(i, cost)
-        backward(J)
-        run.history.costs[i] = cost
-        arrays = [parameter._data for parameter in parameters]
-        gradients = [None if parameter.grad is None else parameter.grad.copy() for parameter in parameters]
+        chunk, parameters = self.chunks[-1], run.parameters
+        run.history.costs[i] = cost = float(cost)
+        arrays: list[Array] = []
+        gradients: list[Array | None] = []
+
+        def read_values() -> None:
+            chunk.step.restore(chunk.snapshot)
+            chunk.step.store()
+            arrays[:] = [parameter._data for parameter in parameters]
+            for array in arrays:
+                array.setflags(write=False)  # what writes to `data` gets a copy, so that a change is seen
+
+        def read_gradients() -> None:
+            for parameter in parameters:
+                parameter.grad = None
+            with observed(recording=True, alone=True):
+                backward(task.cost_of(*named(*run.data(i))))
+            gradients[:] = [None if parameter.grad is None else parameter.grad.copy() for parameter in parameters]
+
         held = [task.model, vars(task.optimizer)]
-        before = attributes(held)
-        for array in arrays:
-            array.setflags(write=False)  # what writes to `data` gets a copy, so that a change is seen
-        run.call_back(i, cost)
+        with computed_when_read(parameters, read_values, read_gradients) as pending:
+            if any(isinstance(slot, StateSlot) for slot in chunk.step.program.results):
+                pending.values()  # nothing would notice that the optimiser's states are read
+            before = attributes(held)
+            try:
+                run.call_back(i, cost)
+            except BaseException:  # the model then has the values of this iteration, as the callback has seen them
+                if not pending.are_read:
+                    pending.values()
+                raise
+            changed = bool(changes(before, attributes(held)))
         run.print(i, cost)
-        same = all(_same(parameter._data, array) and _same(parameter.grad, g)
-                   for parameter, array, g in zip(parameters, arrays, gradients))
-        if same and not changes(before, attributes(held)):
-            [again] = self.advance(i, 1)
-            if not np.isfinite(again):
-                self.diverged(i, again)
-            run.history.iterations = i + 1
-        else:
-            self.chunks, self.updated_eagerly = [], Values.now(run)
-            task.optimizer.step(run.parameters)
-            run.history.iterations = i + 1
-            self._begin_with(CompiledSteps(run, self.steps.kind, self.steps.why))
+        values = [parameter._data for parameter in parameters]
+        changed = changed or pending.are_read and not all(map(_same, values, arrays))
+        if changed and not gradients:  # those of the values and the model that the callback has found
+            now = attributes(task.model)
+            put_back(task.model, before)
+            if not pending.are_read:
+                read_values()
+            for parameter, array in zip(parameters, arrays):
+                parameter.hold(array)
+            read_gradients()
+            put_back(task.model, now)
+            for parameter, array in zip(parameters, values if pending.are_read else arrays):
+                parameter.hold(array)
+        if changed or not all(map(_same, [parameter.grad for parameter in parameters], gradients)):
+            self._update_eagerly(i)
+        elif pending.are_read:
+            chunk.step.run(1, chunk.order)
+        run.history.iterations = i + 1
         run.report(i + 1, cost)
+
+    def _update_eagerly(self, i: int) -> None:
+        """The update of iteration i, with what the callback has left; then compiled steps from there."""
+        run = self.run
+        self.chunks, self.updated_eagerly = [], Values.now(run)
+        run.task.optimizer.step(run.parameters)
+        run.history.iterations = i + 1
+        self._begin_with(CompiledSteps(run, self.steps.kind, self.steps.why))
 
 
 def _same(array: Array | None, other: Array | None) -> bool:

@@ -14,9 +14,11 @@ from tinygrad_course.arguments import Cost, check_whole, checked_task
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
-from tinygrad_course.optim import Optimizer
+from tinygrad_course.optim import Optimizer, Schedule
 from tinygrad_course.training.progress import training_progress
-from tinygrad_course.training.run import Batches, Callback, History, TrainingDiverged, TrainingRun, train_eagerly
+from tinygrad_course.training.history import History, TrainingDiverged
+from tinygrad_course.training.run import Batches, Callback, TrainingRun, train_eagerly
+from tinygrad_course.training.validation import POINTS, checked_validation, labels_of
 from tinygrad_course.tensor import plain
 
 __all__ = ["ENGINES", "History", "TrainingDiverged", "accuracy", "fit", "predict"]
@@ -24,15 +26,19 @@ __all__ = ["ENGINES", "History", "TrainingDiverged", "accuracy", "fit", "predict
 ENGINES = ("auto", "eager", "numpy", "native")
 
 
-def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float | None = None,
-        optimizer: Optimizer | None = None, cost: Cost | None = None,
+def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs: int | None = None,
+        learning_rate: float | Schedule | None = None, optimizer: Optimizer | None = None, cost: Cost | None = None,
         batch_size: int | None = None, seed: int = 0, print_cost: int | bool | None = None,
-        record_every: int | None = None, engine: str = "auto",
+        record_every: int | None = None, validation: tuple[Any, Any] | None = None,
+        validate_every: int | None = None, patience: int | None = None, engine: str = "auto",
         callback: Callback | None = None, progress: bool | None = None) -> History:
-    """Train a model: `iterations` updates of its parameters.
+    """Train a model: `iterations` updates of its parameters, or as many as make so many `epochs`.
+
+    An epoch is one pass over all examples: one update, or with `batch_size` as many as there are batches.
 
     X, Y: data (n_x, m) and labels (n_y, m), one example per column.
-    learning_rate: for gradient descent; or give an `optimizer` from `tinygrad_course.optim`.
+    learning_rate: for gradient descent, a number or a schedule such as optim.Cosine(0.1, 1000); or give an `optimizer`
+    from `tinygrad_course.optim`.
     cost: a function of y_hat and Y, in place of the model's own `cost`.
     batch_size: examples per update, drawn without repetition in an order that `seed` fixes; by default all.
     print_cost: print the cost every so many iterations; True, as in the course, every 100.
@@ -40,6 +46,11 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
     in every iteration where it is not.
     callback: called as callback(iteration, model, cost) whenever the cost is recorded. The gradients are there then,
     in the parameters' `grad`, and the parameters are those from which they were computed.
+    validation: (X, Y) that nothing is trained on; their cost, and their accuracy where labels are 0 and 1, are noted in
+    the History, and printed beside the cost, before the update of every `validate_every`-th iteration: by default as
+    often as the cost is recorded or printed, if that was said, else a hundred times.
+    patience: training ends when so many evaluations of the validation data in a row gave no lower cost. The model then
+    has the parameters with the lowest; also where training was not ended early.
     progress: whether to show a progress bar; by default on a terminal or in a notebook.
 
     Ctrl-C ends training after the iteration at hand: the parameters and the history so far are kept, and
@@ -57,17 +68,33 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int, learning_rate: float 
         print_cost = 100 if print_cost else None
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    check_whole("iterations", iterations, least=0)
-    for name, every in (("print_cost", print_cost), ("record_every", record_every)):
-        if every is not None:
-            check_whole(name, every, least=1)
+    if (iterations is None) == (epochs is None):
+        raise InputError("give either iterations=, the number of updates, or epochs=, that of passes over the data")
+    for name, number, least in (("iterations", iterations, 0), ("epochs", epochs, 0), ("print_cost", print_cost, 1),
+                                ("record_every", record_every, 1), ("validate_every", validate_every, 1),
+                                ("patience", patience, 1)):
+        if number is not None:
+            check_whole(name, number, least)
     task = checked_task(model, X, Y, learning_rate, optimizer, cost, batch_size)
-    history = History(learning_rate=task.optimizer.learning_rate)
+    if iterations is None:
+        assert epochs is not None
+        iterations = epochs * -(-task.X.shape[-1] // (task.batch_size or task.X.shape[-1]))
+    schedule = task.optimizer.learning_rate
+    if isinstance(schedule, Schedule):
+        schedule.check(iterations)
+    history = History(learning_rate=str(schedule) if isinstance(schedule, Schedule) else schedule)
+    held_back = None
+    if validation is not None:
+        often = validate_every or record_every or print_cost or max(1, iterations // POINTS)
+        held_back = checked_validation(task, validation, often, patience, history)
+    elif patience is not None or validate_every is not None:
+        raise InputError("patience= and validate_every= need validation=(X, Y), data that nothing is trained on")
     start = time.perf_counter()
     with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \
             np.errstate(all="ignore"):
         run = TrainingRun(task, iterations, Batches(task.X.shape[-1], task.batch_size, seed),
-                          record_every or print_cost or 1, print_cost, callback, report, interrupted, history)
+                          record_every or print_cost or 1, print_cost, callback, report, interrupted, history,
+                          held_back)
         try:
             if engine == "eager":
                 history.why = "as asked for"
@@ -86,10 +113,7 @@ def predict(model: Module, X: Any) -> Any:
 
     One output: 1 where y_hat > 0.5, else 0. Several outputs: the row with the largest y_hat, counted from 0.
     """
-    y_hat = model(X).numpy()
-    if y_hat.ndim < 2 or y_hat.shape[0] == 1:
-        return (y_hat > 0.5).astype(int)
-    return y_hat.argmax(axis=0).reshape(1, -1)
+    return labels_of(model(X).numpy())
 
 
 def accuracy(model: Module, X: Any, Y: Any) -> float:

@@ -9,39 +9,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_course.arguments import Task
-from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Array, Tensor, as_tensor
+from tinygrad_course.training.history import History, TrainingDiverged
+from tinygrad_course.training.validation import Validation
 
 Callback = Callable[[int, Module, float], None]  # iteration, model, cost
-
-
-@dataclass
-class History:
-    """What happened in training.
-
-    costs: the cost before the update of an iteration, for the recorded iterations, counted from 0.
-    iterations: how many updates were made; seconds: how long they took, compiling included, callbacks not.
-    engine: what ran, "native", "numpy" or "eager"; why: the reason, and what the engine did.
-    stopped: why training ended before its last iteration, or None.
-    """
-
-    costs: dict[int, float] = field(default_factory=dict)
-    iterations: int = 0
-    seconds: float = 0.0
-    learning_rate: float | None = None
-    engine: str = "eager"
-    why: str = ""
-    stopped: str | None = None
-
-
-class TrainingDiverged(InputError):
-    """The cost became NaN or infinite. `history` is what happened before; the model has its last good parameters."""
-
-    def __init__(self, message: str, history: History):
-        super().__init__(message)
-        self.history = history
 
 
 class Batches:
@@ -95,6 +69,7 @@ class TrainingRun:
     report: Callable[[int, float], None]
     interrupted: Sequence[int]
     history: History
+    validation: Validation | None = None
     parameters: list[Tensor] = field(init=False)
     seconds_elsewhere: float = 0.0
 
@@ -124,7 +99,16 @@ class TrainingRun:
 
     def print(self, iteration: int, cost: float) -> None:
         if self.print_cost is not None and iteration % self.print_cost == 0:
-            print(f"Cost after iteration {iteration}: {cost:{'f' if abs(cost) < 1e9 else 'g'}}")
+            validation = "" if self.validation is None else self.validation.said(iteration)
+            print(f"Cost after iteration {iteration}: {cost:{'f' if abs(cost) < 1e9 else 'g'}}{validation}")
+
+    def validated(self, iteration: int, evaluate: Callable[[], tuple[float, Array | None]] | None = None) -> bool:
+        """Evaluate on the validation data, if that is due or training over. Whether training is to end here."""
+        validation = self.validation
+        if validation is None or not (validation.is_due(iteration) or iteration == self.iterations):
+            return False
+        cost, y_hat = (evaluate or validation.eagerly)()
+        return validation.note(iteration, cost, y_hat)
 
     def note_interruption(self) -> None:
         done = self.history.iterations
@@ -137,8 +121,9 @@ class TrainingRun:
         """Say so; the last good parameters have been put back."""
         history = self.history
         history.stopped = what
+        rate = history.learning_rate if isinstance(history.learning_rate, str) else f"{history.learning_rate:g}"
         raise TrainingDiverged(f"{what}: the parameters after {history.iterations} updates, the last with a finite "
-                               f"cost, are kept. A smaller learning rate than {history.learning_rate:g} may help",
+                               f"cost, are kept. A smaller learning rate than {rate} may help",
                                history)
 
 
@@ -165,6 +150,24 @@ class Values:
         vars(self.optimizer).update(self.attributes, states=self.states)
 
 
+class Best:
+    """The parameters with the lowest validation cost, where training is to end with them."""
+
+    def __init__(self, run: TrainingRun, values: Sequence[tuple[Tensor, Array]] = ()):
+        """values: the parameters that were best so far, where another engine has made some updates."""
+        self.values = list(values)
+        self.run = run
+        if run.validation is not None:
+            run.validation.keep = self.keep
+
+    def keep(self) -> None:
+        self.values = [(parameter, parameter._data) for parameter in self.run.parameters]
+
+    def put_back(self) -> None:
+        for parameter, array in self.values:
+            parameter.hold(array)
+
+
 def named(X: Array, Y: Array) -> tuple[Tensor, Tensor]:
     """The data as Tensors that messages call X and Y."""
     tensors = as_tensor(X), as_tensor(Y)
@@ -173,15 +176,19 @@ def named(X: Array, Y: Array) -> tuple[Tensor, Tensor]:
     return tensors
 
 
-def train_eagerly(run: TrainingRun, before: Values | None = None) -> None:
+def train_eagerly(run: TrainingRun, before: Values | None = None,
+                  best_so_far: Sequence[tuple[Tensor, Array]] = ()) -> None:
     """Every iteration records its graph, runs back through it and updates the parameters.
 
-    before: what was there before the last update, where another engine has made some.
+    before: what was there before the last update, where another engine has made some; best_so_far: see `Best`.
     """
     task, history = run.task, run.history
     X, Y = named(task.X, task.Y)
     before = before or Values.now(run)
+    best = Best(run, best_so_far)
     for i in range(history.iterations, run.iterations):
+        if run.validated(i):
+            break
         for parameter in run.parameters:
             parameter.grad = None
         J = task.cost_of(X, Y) if run.batches.whole else task.cost_of(*named(*run.data(i)))
@@ -206,3 +213,5 @@ def train_eagerly(run: TrainingRun, before: Values | None = None) -> None:
         history.iterations -= 1
         before.put_back()
         run.diverged(f"the parameters became infinite in iteration {history.iterations}")
+    run.validated(history.iterations)
+    best.put_back()

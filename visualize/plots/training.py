@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_course.course.exercises import Exercise, exercise_named
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
-from tinygrad_course.training.run import History
+from tinygrad_course.training.history import History
 from tinygrad_course.visualize.plots.style import INK, draws, legend, line_style, new_plot
 from tinygrad_course.visualize.scene.lettering import counted
 

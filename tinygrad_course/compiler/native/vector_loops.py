@@ -17,8 +17,8 @@ from tinygrad_course.compiler.nodes import ArrayNode, Untraceable
 from tinygrad_course.compiler.native.kernels import Access, Kernels, VectorLoop, REDUCTIONS, contiguous, is_loaded
 
 BY_FUNCTION = {"exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "tanh": "tanh"}
-BY_INTRINSIC = {"sqrt": "sqrt", "absolute": "fabs", "fabs": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
-                "rint": "rint"}
+BY_INTRINSIC = {"sqrt": "sqrt", "sin": "sin", "cos": "cos", "absolute": "fabs", "fabs": "fabs", "floor": "floor",
+                "ceil": "ceil", "trunc": "trunc", "rint": "rint"}
 BINARY = {"add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv"}
 COMPARISONS = {"greater": "ogt", "greater_equal": "oge", "less": "olt", "less_equal": "ole", "equal": "oeq",
                "not_equal": "une"}
