@@ -10,7 +10,7 @@ import pytest
 from tinygrad_course import InputError, data, fit, nn, ops
 from tinygrad_course.compare import Comparison, check_backward, compare_gradients
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
-from tinygrad_course.graph.roles import named_steps
+from tinygrad_course.graph.roles import CONVENTIONS, named_steps
 
 X, Y = data.planar()
 MODELS = {"logistic": lambda: LogisticRegression(2), "planar": PlanarClassifier,
@@ -108,10 +108,13 @@ def test_shown_as_text_table_and_plain_data(capsys: pytest.CaptureFixture[str]) 
     table = capsys.readouterr().out
     assert re.search(r"dW1 +4x2 ", table) and "…" not in table and max(map(len, table.splitlines())) <= 80
     assert found._repr_html_().count("<tr>") == 13 and "dW2" in str(found)
+    for convention, meaning in CONVENTIONS.items():
+        found = compare_gradients(PlanarClassifier(), X, Y, convention)
+        assert found.convention == convention and str(found).endswith(meaning) and meaning in found._repr_html_()
 
 
 @pytest.mark.parametrize(("model", "convention", "message"), [
-    (PlanarClassifier(), "both", "per_example, of_cost"), (nn.Sequential(nn.Linear(2, 1)), "of_cost", "closed_form")])
+    (PlanarClassifier(), "both", "course and of_cost"), (nn.Sequential(nn.Linear(2, 1)), "of_cost", "closed_form")])
 def test_bad_input(model: Any, convention: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compare_gradients(model, X, Y, convention)

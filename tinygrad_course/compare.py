@@ -15,14 +15,13 @@ from tinygrad_course.checking import check_backward
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import directional_derivative
-from tinygrad_course.graph.roles import named_steps
+from tinygrad_course.graph.roles import CONVENTIONS, checked_convention, named_steps
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Array, Tensor, plain
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
 TITLE = "autodiff, apart from the formulas by hand (largest difference) and from finite differences (relative)"
-CONVENTIONS = ("per_example", "of_cost")
 CLOSED_FORM_TOLERANCE = 1e-9
 DIFFERENCES_TOLERANCE = 1e-5
 STEPS = (1e-4, 1e-5, 1e-6)  # of finite differences: the largest that no kink lies within
@@ -98,14 +97,15 @@ class Comparison:
     def __str__(self) -> str:
         table = list(self.cells())
         widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in table)
+        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in table]
+        return "\n".join([*lines, CONVENTIONS[self.convention]])
 
     def __rich__(self) -> Any:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
         heading, *rows = self.cells()
         table = Table(*heading, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), title=TITLE, title_justify="left",
-                      caption=f"dZ, dA: {self.convention.replace('_', ' ')}", caption_justify="left")
+                      caption=CONVENTIONS[self.convention], caption_justify="left")
         for row in rows:
             table.add_row(*row, style=None if row[-1] == "equal" else "bold red")
         return table
@@ -115,29 +115,29 @@ class Comparison:
         heading, *rows = self.cells()
         head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
         body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        caption = f"<caption>{escape(CONVENTIONS[self.convention])}</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "per_example", seed: int = 0) -> Comparison:
+def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "course", seed: int = 0) -> Comparison:
     """Compare autodiff with the model's `closed_form` and with central differences, quantity by quantity.
 
     Compared are the gradient of every parameter, and every Z and A and their gradients dZ and dA. In large arrays
     finite differences are taken of the elements with the largest gradient and of some drawn at random.
 
-    convention: of dZ and dA. "per_example" is the course's: the derivative of an example's loss, m times that of the
+    convention: of dZ and dA. "course", or "per_example": the derivative of an example's loss, m times that of the
     cost J, as in dZ[L] = A[L] - Y. "of_cost" is the derivative of J. Gradients of parameters are always those of J.
     A `closed_form(X, Y)` that does not take `steps` gives the gradients of the parameters alone; Z, A, dZ and dA are
     then compared with finite differences only.
     Raises InputError for another convention, a model without `closed_form`, and data that do not fit or are not finite.
     """
-    if convention not in CONVENTIONS:
-        raise InputError(f"there is no convention {convention!r}; there are {', '.join(CONVENTIONS)}")
+    convention = checked_convention("course" if convention == "per_example" else convention)
     if not hasattr(model, "closed_form"):
         raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
     parameters = dict(model.named_parameters())
     X, Y = checked_data(X, Y, binary=False, dtype=next(iter(parameters.values())).dtype)
     cost = model.cost(X, Y)  # before the formulas by hand: its errors say what does not fit
-    scale = X.shape[-1] if convention == "per_example" else 1
+    scale = X.shape[-1] if convention == "course" else 1
     has_steps = "steps" in signature(model.closed_form).parameters
     by_hand = model.closed_form(X, Y, **({"steps": True} if has_steps else {}))
     by_hand = {f"d{name}" if name in parameters else name:

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from tinygrad_course import InputError, Tensor, grad, hessian, nn, no_grad, ops
 from tinygrad_course.autodiff import topological_order
 from tinygrad_course.equations import Derivation, derive
+from tinygrad_course.graph.roles import CONVENTIONS
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 
 RANDOM = np.random.default_rng(0)
@@ -102,6 +103,11 @@ def test_a_sigmoid_and_a_cross_entropy_written_by_hand_collapse() -> None:
 
 def test_convention_of_the_cost() -> None:
     _, backward = lines(derive(PlanarClassifier(), convention="of_cost"))
+    for convention, meaning in CONVENTIONS.items():
+        derivation = derive(PlanarClassifier(), convention=convention)
+        for output in (derivation.text(), derivation.html(), derivation.latex()):
+            assert meaning in output and sum(text in output for text in CONVENTIONS.values()) == 1
+    assert derive(parameter("w", 2).sum()).meaning == CONVENTIONS["of_cost"]  # nothing carries 1/m
     assert backward == ["dZ[2] = (1/m) (A[2] - Y)", "dW[2] = dZ[2] A[1]^T",
                         "db[2] = np.sum(dZ[2], axis=1, keepdims=True)", "dZ[1] = W[2]^T dZ[2] * g[1]'(Z[1])",
                         "dW[1] = dZ[1] X^T", "db[1] = np.sum(dZ[1], axis=1, keepdims=True)"]
@@ -423,6 +429,14 @@ def choices() -> Tensor:
 def exponentials() -> Tensor:
     w = parameter("w", 3, 1)
     return np.sum(np.exp(w) * np.log1p(np.exp(w.T @ X)) + np.expm1(w) / (1 + np.square(w))) - 1 / w.sum()
+
+
+@composition
+def cancelled() -> Tensor:
+    """Two steps that are the same formula: a gradient with a name leads to nothing."""
+    w = parameter("w", 3, 3)
+    return (np.mean(np.tanh(np.tanh(w) / 3)) + np.mean(np.tanh((nn.sigmoid(w) - nn.sigmoid(w)) / 3))  # type: ignore
+            + np.mean(np.tanh(np.tanh(w) / 3)))
 
 
 @composition

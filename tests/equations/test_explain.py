@@ -32,7 +32,7 @@ def test_a_graph_of_numbers() -> None:
     a, b = Tensor(2.0, requires_grad=True, name="a"), Tensor(3.0, requires_grad=True, name="b")
     lines = backward_explained(np.square(a * b + a)).splitlines()
     assert lines[:21] == [
-        "The backward pass, from J back to the parameters. dT stands for the derivative of J with respect to T.",
+        "The backward pass, from J back to the parameters. dT is the derivative of the cost with respect to T.",
         "",
         "1. J = T2^2, of shape ()",
         "    upstream gradient: dJ = 1.",
@@ -66,7 +66,7 @@ def test_why_a_sum_appears() -> None:
     assert "each of its numbers was used 3 times, and what comes back from the uses is added up, over axis 1" in line
     shown = [float(n) for n in re.findall(r"-?\d+\.\d*", line)]
     np.testing.assert_allclose(shown, gradient.reshape(-1), atol=1e-4)
-    assert "    to W[2], of shape (1, 2): dT2 A[1]^T = " in text and "to Z[1], of shape (2, 3): local derivative " \
+    assert "to W[2], of shape (1, 2): (1/m) dT2 A[1]^T = " in text and "to Z[1], of shape (2, 3): local derivative " \
         "1 - A[1]^2 = " in text
 
 
@@ -79,6 +79,37 @@ def test_gradients_are_those_of_autodiff() -> None:
     turns = {i: n for n, i in enumerate(flow.order)}
     for i, parents in enumerate(flow.places.parents):
         assert all(turns[i] < turns[p] for p in parents if p in turns and i in turns)
+
+
+def arrays_in(text: str, before: str) -> list[float]:
+    line = next(line for line in text.splitlines() if line.strip().startswith(before))
+    return [float(number) for number in re.findall(r"-?\d+\.\d*", line.rpartition(" = ")[2])]
+
+
+@pytest.mark.parametrize("convention", ["course", "of_cost"])
+def test_conventions(convention: str) -> None:
+    """In the course's dZ[2] = A[2] - Y, and 1/m comes with the parameters; of the cost, dZ[2] carries it already."""
+    J = network()
+    text = backward_explained(J, convention)
+    y_hat, Y = (J.parents[i]._data for i in (1, 2))
+    m = 1 if convention == "course" else 3
+    np.testing.assert_allclose(arrays_in(text, "upstream gradient: dZ[2]"), ((y_hat - Y) / m).reshape(-1), atol=1e-4)
+    assert ("dT is m times the derivative of the cost" in text) == ("(1/m) d" in text) == (convention == "course")
+    assert f"to Z[2], of shape (1, 3): {'' if convention == 'course' else '(1/m) ('}A[2] - Y" in text
+    J.backward()
+    W2 = next(leaf for step in topological_order(J) for leaf in step.parents if leaf.name == "W2")
+    for line in ("to W[2]", "dW[2], of shape"):
+        np.testing.assert_allclose(arrays_in(text, line), W2.grad.reshape(-1), atol=1e-4)
+    flow = GradientFlow(J, convention)
+    for i in flow.order:  # what a step is told to have is the sum of what it is told to get
+        np.testing.assert_allclose(flow.total(i), flow.places.total[i]._data * (3 if i in flow.carried else 1))
+
+
+def test_a_cost_that_is_no_mean_has_one_meaning() -> None:
+    x = Tensor(RANDOM.normal(size=(2, 3)), requires_grad=True, name="x")
+    assert backward_explained((x * x).sum()) == backward_explained((x * x).sum(), "of_cost")
+    with pytest.raises(InputError, match="convention 'mine' is unknown; there are course and of_cost"):
+        backward_explained(x.sum(), "mine")
 
 
 def test_order_where_paths_meet() -> None:

@@ -173,7 +173,8 @@ def test_well_formed(i: int, spelled_out: bool) -> None:
 
 def test_latex_and_mathml_of_the_course() -> None:
     derivation = derive(PlanarClassifier())
-    latex = derivation.latex().splitlines()
+    meaning, *latex = derivation.latex().splitlines()
+    assert meaning.startswith("% dT is m times the derivative of the cost with respect to T; for a parameter the deriv")
     assert latex[1] == r"Z^{[1]} &= W^{[1]} \, X + b^{[1]} \\"
     assert r"\hat{y} &= A^{[2]} \\" in latex
     assert r"dW^{[2]} &= \frac{1}{m} \, dZ^{[2]} \, A^{[1]T} \\" in latex

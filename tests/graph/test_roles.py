@@ -160,7 +160,7 @@ def test_gradients_have_the_roles_of_what_they_belong_to() -> None:
         assert roles[gradients[name]].convention == "of_cost"
         key = name.replace("[", "").replace("]", "")
         np.testing.assert_allclose(gradients[name]._data * X.shape[1], by_hand[key], rtol=1e-12)
-    assert Role("Z", "linear", 1).gradient("per_example").name == "dZ[1]"
+    assert Role("Z", "linear", 1).gradient("course").name == "dZ[1]"
     assert Role("Z", "linear", 1).gradient().key == "dZ1" and Role("X", "data").key == "X"
 
 

@@ -10,7 +10,7 @@ A[2] = sigmoid(Z[2])
 y_hat = A[2]
 J = -(1/m) np.sum(Y * log(A[2]) + (1 - Y) * log(1 - A[2]))
 <BLANKLINE>
-Backward
+Backward (dT is m times the derivative of the cost with respect to T; for a parameter the derivative itself)
 dZ[2] = A[2] - Y
 dW[2] = (1/m) dZ[2] A[1]^T
 db[2] = (1/m) np.sum(dZ[2], axis=1, keepdims=True)
@@ -38,10 +38,9 @@ from tinygrad_course.equations.text import UnicodeWriter, Writer
 from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, in_mathml
 from tinygrad_course.equations.numpy_text import numpy_source
 from tinygrad_course.graph.modules import tried_out
-from tinygrad_course.graph.roles import course_names
+from tinygrad_course.graph.roles import CONVENTIONS, checked_convention, course_names
 from tinygrad_course.tensor import Array, Tensor
 
-CONVENTIONS = ("course", "of_cost")
 CostOf = Callable[[Tensor, Any], Tensor]  # of y_hat and Y
 PRIMES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
 
@@ -52,12 +51,14 @@ class Derivation:
     forward, backward: lists of `Equation`, each with a name and an expression, in the order of computation.
     inputs: the arrays that the equations start from, by their names: X, Y, other constants, then the parameters.
     keys: for the name of each parameter in the equations, W[1], its name in the model, W1.
+    meaning: what dT stands for.
     """
 
     def __init__(self, equations: GraphEquations, keys: dict[str, str], spell_out: bool = False):
         self.forward: list[Equation] = equations.forward
         self.backward: list[Equation] = equations.backward
         self.keys = keys
+        self.meaning = CONVENTIONS["course" if equations.carried else "of_cost"]
         self._spelled_out = spell_out
         self._sizes = equations.numbers.sizes
         arrays = {name: equations.places.array(i).copy() for name, i in equations.leaves.items()}
@@ -81,15 +82,15 @@ class Derivation:
         writer = UnicodeWriter(self._sizes) if unicode else Writer(self._sizes)
         forward, backward = ([writer.equation(equation.name, equation.expression) for equation in equations]
                              for equations in self._equations(spelled_out))
-        return "\n".join(["Forward", *forward, "", "Backward", *backward])
+        return "\n".join(["Forward", *forward, "", f"Backward ({self.meaning})", *backward])
 
     def latex(self, spelled_out: bool | None = None) -> str:
         """LaTeX: two `align*` environments, for which the package amsmath is needed."""
-        return in_latex(*self._equations(spelled_out), LatexWriter(self._sizes))
+        return f"% {self.meaning}\n{in_latex(*self._equations(spelled_out), LatexWriter(self._sizes))}"
 
     def html(self, spelled_out: bool | None = None) -> str:
         """HTML with MathML, which browsers and notebooks show as it is; it needs no script and no other file."""
-        return in_mathml(*self._equations(spelled_out), MathMLWriter(self._sizes))
+        return in_mathml(*self._equations(spelled_out), MathMLWriter(self._sizes), self.meaning)
 
     def source(self) -> str:
         """A NumPy function `gradients(X, Y, W1, b1, ...)` that returns the gradients of the parameters in a dict.
@@ -136,8 +137,7 @@ def derive(what: Module | Tensor, X: Any = None, Y: Any = None, *,
 
     Raises InputError for what has no graph or no parameters, and for a cost that is no single number.
     """
-    if convention not in CONVENTIONS:
-        raise InputError(f"convention {convention!r} is unknown; there are {' and '.join(CONVENTIONS)}")
+    checked_convention(convention)
     if isinstance(what, Module):
         return _of_model(what, X, Y, cost, convention == "course", spelled_out)
     if X is not None or Y is not None or cost is not None:

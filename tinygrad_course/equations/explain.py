@@ -2,40 +2,46 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 
 from tinygrad_course.broadcasting import Shape, unbroadcast
 from tinygrad_course.equations.expressions import Expression, found, replaced, symbol
+from tinygrad_course.equations.from_graph import GraphEquations
 from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.equations.text import Writer
-from tinygrad_course.equations.rules import ELEMENTWISE, build, multiply
-from tinygrad_course.graph.roles import Names
+from tinygrad_course.equations.rules import ELEMENTWISE, build, multiply, scaled
+from tinygrad_course.graph.roles import CONVENTIONS, Names, checked_convention
 from tinygrad_course.tensor import Array, Tensor
 
 INDENT = "    "
+POWERS_OF_M = {"(1/m) ": -1, "": 0, "m ": 1}
 WRITTEN_OUT = {"add", "subtract", "multiply", "divide", "matmul"}
 
 
-def explain_backward(cost: Tensor) -> None:
+def explain_backward(cost: Tensor, convention: str = "course") -> None:
     """Print the steps of the backward pass of a cost in order, and why their order matters.
 
     Each step takes the gradient that has arrived at its result (upstream), multiplies it by its local derivative, and
     hands the product to its inputs; where an input was stretched by broadcasting the product is added up; where
     several paths meet the gradients are. Meant for small arrays: of large ones the beginning and the end are shown.
 
-    Raises InputError for a Tensor without a graph, and for one that is no single number.
+    convention: "course": where a cost is a mean over m examples, dT is m times its derivative, so that dZ[L] is
+        A[L] - Y, and the factor 1/m comes with the gradients of the parameters; "of_cost": every dT is the derivative
+        of the cost.
+    Raises InputError for a Tensor without a graph, for one that is no single number, and for another convention.
     """
-    print(backward_explained(cost))
+    print(backward_explained(cost, convention))
 
 
-def backward_explained(cost: Tensor) -> str:
+def backward_explained(cost: Tensor, convention: str = "course") -> str:
     """What `explain_backward` prints."""
     check_cost(cost)
-    flow = GradientFlow(cost)
-    lines = [f"The backward pass, from {flow.name(flow.last)} back to the parameters. dT stands for the derivative of "
-             f"{flow.name(flow.last)} with respect to T.", ""]
+    flow = GradientFlow(cost, checked_convention(convention))
+    meaning = CONVENTIONS["course" if flow.carried else "of_cost"]
+    lines = [f"The backward pass, from {flow.name(flow.last)} back to the parameters. {meaning}.", ""]
     for n, i in enumerate(flow.order, start=1):
         lines += flow.step(n, i)
     lines += ["", "The gradients of the parameters:"]
@@ -50,11 +56,18 @@ class GradientFlow:
     """A recorded graph of which every step has a name.
 
     last: the place of the cost.  order: the places of the computed steps as the backward pass takes them.
+    carried: the places of the steps whose gradient is told without its factor 1/m.
     """
 
-    def __init__(self, cost: Tensor):
+    def __init__(self, cost: Tensor, convention: str = "of_cost"):
         self.places = places = Places(cost)
-        self.reader = GraphReader(places, Numbers(places, places.examples()))
+        self.m = places.examples()
+        self.reader = GraphReader(places, Numbers(places, self.m))
+        self.carried: set[int] = set()
+        if convention == "course" and self.m is not None:
+            owners = GraphEquations(GraphReader(places, Numbers(places, self.m)), course=True).carried
+            self.carried = {i for i, gradient in places.total.items() if self.reader.owners.get(gradient) in owners
+                            and i not in places.parameters}
         self.last = places.last
         names = self.reader.names
         others = [i for i in range(len(places.steps)) if i not in names and places.op(i)]
@@ -73,8 +86,20 @@ class GradientFlow:
         step = self.places.steps[i]
         return self.reader.names[i] if i in self.reader.names else f"{step.item():.6g}"
 
+    def factor(self, i: int, parent: int) -> str:
+        """What the gradient of a step is multiplied by on its way to an input, beside its local derivative."""
+        if (i in self.carried) == (parent in self.carried):
+            return ""
+        return "(1/m) " if i in self.carried else "m "
+
+    def scale(self, i: int) -> int:
+        """How many times the derivative of the cost the gradient of a step is."""
+        return self.m if i in self.carried and self.m is not None else 1
+
     def total(self, i: int) -> Array:
-        return self.places.total[i]._data  # type: ignore[no-any-return]
+        """The gradient of a step, as it is told."""
+        gradient: Array = self.places.total[i]._data
+        return gradient * self.scale(i) if i in self.carried else gradient
 
     def text(self, x: Expression, upstream: int | None = None) -> str:
         """The expression with names in place of steps, and of the one gradient in it, that of `upstream`."""
@@ -119,7 +144,7 @@ class GradientFlow:
         if len(parts) < 2:
             return []
         sources = " + ".join(f"from step {self.turn[source]}" for source, _ in parts)
-        values = " + ".join(numbers(part._data) for _, part in parts)
+        values = " + ".join(numbers(part._data * self.scale(i)) for _, part in parts)
         return [f"{INDENT}{self.name(i)} was used {len(parts)} times, so {len(parts)} gradients meet here and are "
                 f"added up, {sources}: {values}"]
 
@@ -131,13 +156,15 @@ class GradientFlow:
         assert vjp is not None
         shape = self.places.steps[parent].shape
         upstream, to = f"d{self.name(i)}", f"{INDENT}to {self.name(parent)}, of shape {shape}"
-        product = np.asarray(vjp(self.total(i), step._data, *step.inputs, **step.params))
+        factor = self.factor(i, parent)
+        product = np.asarray(vjp(self.places.total[i]._data, step._data, *step.inputs, **step.params))
+        product = product * self.scale(parent)
         if step.op.name in ELEMENTWISE:
             slope = np.asarray(vjp(np.ones_like(step._data), step._data, *step.inputs, **step.params))
             lines = [f"{to}: local derivative {self._slope(parent, at, i)}= {numbers(slope)}",
-                     f"{INDENT}{INDENT}product {upstream} * local derivative = {numbers(product)}"]
+                     f"{INDENT}{INDENT}product {factor}{upstream} * local derivative = {numbers(product)}"]
         else:
-            formula = self.text(self._part(parent, at), i)
+            formula = self.text(scaled(Fraction(1), POWERS_OF_M[factor], self._part(parent, at)), i)
             lines = [f"{to}: {formula} = {numbers(product)}"]
         if product.shape != shape:
             lines.append(self._summed(parent, product, shape))
@@ -223,7 +250,7 @@ def _depth_first(flow: GradientFlow) -> dict[int, Array]:
             part = unbroadcast(np.asarray(vjp(at_turn[i], step._data, *step.inputs, **step.params)), parent.shape)
             total[p] = total[p] + part if p in total else part
             stack.append(p)
-    return {**total, **at_turn}
+    return {i: gradient * flow.scale(i) for i, gradient in {**total, **at_turn}.items()}
 
 
 def numbers(x: Array) -> str:

@@ -36,6 +36,7 @@ class GraphEquations:
     course: whether 1/m is left to the gradients of the parameters.
     forward, backward: lists of `Equation`, in order.
     leaves: the places of the leaves, by name.
+    carried: the places of the steps whose gradient, in the course's convention, is written without its factor 1/m.
     unseen: the places of arrays that are 1 - Y, which NumPy computed unseen; they need no name.
     """
 
@@ -97,6 +98,7 @@ class GraphEquations:
             return short[leaf.content] if leaf.head == "gradient" else None
 
         self.named_gradients: list[int] = []
+        self.carried: set[int] = set()
         for i, x in self.gradients.items():
             x = self.numbers.settle(self._collapsed(replaced(x, resolved, build)))
             if i in parameters:
@@ -104,6 +106,8 @@ class GraphEquations:
                 continue
             c, k, rest = coefficient(x)
             carried = -1 if self.course and k < 0 else 0
+            if carried:
+                self.carried.add(i)
             x = scaled(c, k - carried, rest)
             if self._needs_equation(i, x, uses[i]):
                 self.named_gradients.append(i)

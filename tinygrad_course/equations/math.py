@@ -166,11 +166,13 @@ def in_latex(forward: Sequence[Equation], backward: Sequence[Equation], write: L
     return "\n".join(f"\\begin{{align*}}\n{lines}\n\\end{{align*}}" for lines in passes if lines)
 
 
-def in_mathml(forward: Sequence[Equation], backward: Sequence[Equation], write: MathMLWriter) -> str:
-    """Two tables of equations with captions, in one <div>."""
+def in_mathml(forward: Sequence[Equation], backward: Sequence[Equation], write: MathMLWriter,
+              meaning: str) -> str:
+    """Two tables of equations with captions, in one <div>. meaning: what dT stands for."""
     return '<div class="equations" style="overflow: auto hidden; padding-bottom: 1em">\n' + "".join(
-        f"<p><strong>{caption}</strong></p>\n{_table(equations, write)}\n"
-        for caption, equations in (("Forward", forward), ("Backward", backward)) if equations) + "</div>"
+        f"<p><strong>{heading}</strong>{more}</p>\n{_table(equations, write)}\n"
+        for heading, more, equations in (("Forward", "", forward), ("Backward", f" ({meaning})", backward))
+        if equations) + "</div>"
 
 
 def _table(equations: Sequence[Equation], write: MathMLWriter) -> str:

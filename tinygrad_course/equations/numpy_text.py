@@ -177,7 +177,7 @@ def numpy_source(forward: Sequence[Equation], backward: Sequence[Equation], inpu
     text = "\n".join(body)
     if re.search(r"\bm\b", text):
         body.insert(0, f"    m = {_examples(inputs, names, sizes)}")
-    gradients = {equation.of: names[equation.name] for equation in backward}
+    gradients = {equation.of: names[equation.name] for equation in backward if equation.of in keys}
     result = ", ".join(f"{key!r}: {gradients[name]}" for name, key in keys.items())
     used = [name for name in HELPERS if re.search(rf"\b{name}\(", text)]
     used = [name for name in HELPERS if name in used or any(name in NEEDS.get(user, ()) for user in used)]

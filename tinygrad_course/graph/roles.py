@@ -13,12 +13,17 @@ from typing import TypeVar
 
 import numpy as np
 
+from tinygrad_course.errors import InputError
 from tinygrad_course.graph.record import Record, recorded
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor
 
 ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "softplus", "softmax"}
 PRODUCTS = ("matmul", "dot")
+CONVENTIONS = {
+    "course": "dT is m times the derivative of the cost with respect to T; for a parameter the derivative itself",
+    "of_cost": "dT is the derivative of the cost with respect to T",
+}
 LETTERS = ("W", "w", "b")  # what parameters of a layer are called that does not know its number
 COSTS = {"binary_cross_entropy", "cross_entropy"}
 NUMBERED = re.compile(r"([A-Za-z]+?)_?(\d+)")
@@ -34,8 +39,8 @@ class Role:
         its user has named.
     layer: its number, None where there is only one layer, or where it belongs to none.
     predicts: whether it is y_hat too, the output of the network.
-    convention: of a gradient, None for anything else. "of_cost": the derivative of J; "per_example": m times that, the
-        derivative of an example's loss, as in the course's dZ[L] = A[L] - Y. A recorded gradient is that of the cost.
+    convention: of a gradient, None for anything else. "of_cost": the derivative of J; "course": m times that, the
+        derivative of an example's loss, as in dZ[L] = A[L] - Y. A recorded gradient is that of the cost.
     """
 
     symbol: str
@@ -85,6 +90,13 @@ def roles_of(record: Record, names: Mapping[Tensor, str] | None = None, cost: Te
     parameters: by default all leaves that require a gradient.
     """
     return Reading(record, names or {}, cost, parameters).roles
+
+
+def checked_convention(convention: str) -> str:
+    """Raises InputError for a name that is not among CONVENTIONS."""
+    if convention not in CONVENTIONS:
+        raise InputError(f"convention {convention!r} is unknown; there are {' and '.join(CONVENTIONS)}")
+    return convention
 
 
 def named_steps(output: Tensor) -> dict[str, Tensor]:
