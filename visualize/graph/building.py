@@ -13,6 +13,7 @@ from tinygrad_course.visualize.graph.diagram import Frame, Diagram, Arrow, Label
 from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
 from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
 from tinygrad_course.visualize.graph.names import formula, names_of
+from tinygrad_course.graph.roles import CONVENTIONS
 from tinygrad_course.graph.saved import used_by_vjps
 from tinygrad_course.visualize.scene.lettering import Line, Run, clean, counted, line_width, plain_text, text_width
 
@@ -265,6 +266,7 @@ class Builder:
             diagram.legend.append(f"colour of an operation: norm of its result's gradient, from {smallest} (pale) to "
                                   f"{largest} (dark); grey: none")
         if both:
+            diagram.legend.append(CONVENTIONS["of_cost"])  # a picture shows what is computed
             diagram.legend.append("the backward pass names in blue the values of the forward pass that it uses")
         if self.flagged & {"sigmoid", "tanh"}:
             diagram.legend.append(f"saturated: within {options.saturation:g} of a limit for every example")

@@ -377,6 +377,8 @@ def test_the_backward_graph_of_the_planar_model(layout: str) -> None:
     model = PlanarClassifier()
     J = model.cost(X, Y)
     drawing = draw_graph(J, backward=True, values=True)
+    meaning = "dT is the derivative of the cost with respect to T"
+    assert meaning in drawing.svg() and meaning not in draw_graph(J).svg()
     dot = parsed(drawing)
     shown = {name: lines(node) for name, node in dot.nodes.items()}
     by_name = {line: name for name, text in shown.items() for line in text[:2] if re.match(r"d?[WbZAJ]", line)}
