@@ -10,8 +10,8 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
 from tinygrad_course.visualize.scene.palette import DARK, LIGHT
 from tinygrad_course.visualize.scene.shapes import Scene
-from tinygrad_course.visualize.scene.svg import to_svg
-from tinygrad_course.visualize.scene.viewer import is_notebook, open_file
+from tinygrad_course.visualize.scene.svg import following_svg, to_svg
+from tinygrad_course.visualize.scene.viewer import about_to_appear, display, is_notebook, made, open_file, used
 
 if TYPE_CHECKING:
     import graphviz
@@ -22,8 +22,12 @@ ENDINGS = (".svg", ".png", ".pdf", ".dot", ".gv")
 class Drawing:
     """A picture, `scene`, and the same as a `graphviz.Digraph`, `digraph`.
 
-    A notebook shows the scene, and `write`, `svg`, `png`, `pdf`, `render`, `pipe`, `show` and `view` are pictures of
-    it: every shape has its place there, so that it looks the same everywhere, with and without Graphviz.
+    A notebook shows the scene when the cell has ended, with nothing more to be done, as it does with matplotlib's
+    figures; only what the cell has shown or written already does not appear again. It is light or dark as the page is.
+
+    `show` shows it at once and, in a script, opens it. `write`, `svg`, `png`, `pdf`, `render`, `pipe` and `view` are
+    pictures of the scene, too: every shape has its place there, so that it looks the same everywhere, with and without
+    Graphviz.
 
     `digraph` has the same boxes and arrows in the DOT language, without places. It is there to be changed:
     ``drawing.digraph.node("mine")``, ``drawing.digraph.attr(rankdir="LR")``, then ``drawing.digraph.render("mine")``.
@@ -38,10 +42,12 @@ class Drawing:
         self._make_scene, self._make_digraph = scene, digraph
         self._scene: Scene | None = None
         self._digraph: graphviz.Digraph | None = None
+        made(self)
 
     @property
     def scene(self) -> Scene:
         """The picture with all its places."""
+        used(self)
         if self._scene is None:
             self._scene = self._make_scene()
         return self._scene
@@ -49,6 +55,7 @@ class Drawing:
     @property
     def digraph(self) -> graphviz.Digraph:
         """The graph for Graphviz, to be changed and rendered by it."""
+        used(self)
         if self._digraph is None:
             self._digraph = self._make_digraph()
         return self._digraph
@@ -112,7 +119,6 @@ class Drawing:
     def show(self) -> None:
         """In a notebook the picture appears here; elsewhere it is opened by the computer's program for SVG files."""
         if is_notebook():
-            from IPython.display import display
             display(self)
         else:
             open_file(self.svg().encode(), self.name, ".svg")
@@ -136,10 +142,12 @@ class Drawing:
 
     def _repr_mimebundle_(self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None,
                           **_: Any) -> Mapping[str, Any]:
-        """What Jupyter and Colab show."""
+        """What Jupyter and Colab show: one picture that is light or dark as the page is."""
+        about_to_appear(self)
         wanted = {"image/svg+xml"} if include is None else set(include)
         wanted -= set(exclude or ())
-        makers: dict[str, Callable[[], Any]] = {"image/svg+xml": self.svg, "image/png": self.png,
+        makers: dict[str, Callable[[], Any]] = {"image/svg+xml": lambda: following_svg(self.scene),
+                                                "image/png": self.png,
                                                 "application/pdf": self.pdf, "text/plain": lambda: repr(self)}
         return {kind: make() for kind, make in makers.items() if kind in wanted}
 

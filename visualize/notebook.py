@@ -1,7 +1,6 @@
 """Notebooks in which Tensors and Modules show themselves as pictures. The core knows nothing of it."""
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,8 @@ from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph.draw import draw_graph
 from tinygrad_course.visualize.network.draw import draw_network
+from tinygrad_course.visualize.scene.svg import following_svg
+from tinygrad_course.visualize.scene.viewer import running_shell
 
 
 def show_in_notebook(on: bool = True, **options: Any) -> None:
@@ -19,8 +20,7 @@ def show_in_notebook(on: bool = True, **options: Any) -> None:
     options: of `draw_graph`, such as values=True.
     Raises InputError outside a notebook, and for options that `draw_graph` does not have.
     """
-    ipython = sys.modules.get("IPython")  # what was not imported yet cannot be running
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = running_shell()
     if shell is None:
         raise InputError("show_in_notebook: there is no notebook here; in a program write "
                          "draw_graph(...).write('picture.svg')")
@@ -30,10 +30,10 @@ def show_in_notebook(on: bool = True, **options: Any) -> None:
         raise InputError(f"show_in_notebook: draw_graph has no {', '.join(unknown)}; it has {', '.join(known)}")
 
     def tensor_svg(tensor: Tensor) -> str | None:
-        return _or_none(lambda: draw_graph(tensor, **options).svg())
+        return _or_none(lambda: following_svg(draw_graph(tensor, **options).scene))
 
     def module_svg(module: Module) -> str | None:
-        return _or_none(lambda: draw_network(module).svg())
+        return _or_none(lambda: following_svg(draw_network(module).scene))
 
     formatter = shell.display_formatter.formatters["image/svg+xml"]
     for kind, function in ((Tensor, tensor_svg), (Module, module_svg)):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_course.broadcasting import broadcast_shape, explain_broadcast
 from tinygrad_course.errors import InputError
-from tinygrad_course.visualize.plots.style import INK, MUTED, VERMILION, draws, new_plot, whole_number
+from tinygrad_course.visualize.plots.style import (
+    INK_ON_LIGHT, MUTED, MUTED_ON_LIGHT, VERMILION, draws, new_plot, whole_number,
+)
 
 if TYPE_CHECKING:
     from tinygrad_course.visualize.plots.figure import Plot
@@ -155,11 +157,11 @@ def _draw_array(axes: Any, array: Drawn, left: float, up: float, cell: float, tw
         for face, fill in zip(_faces(x, y, cell, dx, dy), FILLS["copy" if copy else array.name]):
             polygons.append(face)
             fills.append(fill)
-            edges.append(MUTED if copy else INK)
+            edges.append(MUTED_ON_LIGHT if copy else INK_ON_LIGHT)
             dashes.append("--" if copy else "-")
         # Each number once, on the first side that is in sight: the front, the top, the right.
         number = str(_value(array, place))
-        colour = MUTED if copy else INK
+        colour = MUTED_ON_LIGHT if copy else INK_ON_LIGHT
         if layer == 0:
             axes.text(x + cell / 2, y + HEIGHT / 2, number, size=9.5, ha="center", va="center", color=colour)
         elif row == 0:

@@ -1,9 +1,9 @@
 """A matplotlib figure that shows itself in notebooks, can be read aloud, and is written to a file as a whole."""
 from __future__ import annotations
 
-import base64
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -15,7 +15,11 @@ from matplotlib.figure import Figure
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
+from tinygrad_course.visualize.scene.palette import CLASS, following
+from tinygrad_course.visualize.scene.viewer import about_to_appear, display, is_notebook, open_file, used
 
+# What stands on the paper, and is light on a dark page: matplotlib's colours of it, below and in `style`.
+PAPER_COLOURS = {"paper": ["#ffffff"], "ink": ["#1b1f24"], "muted": ["#6b7280", "#4b5563"], "line@0.4": ["#e5e7eb"]}
 DPI = 144  # of PNGs; twice what a notebook shows, for sharp letters on dense screens and on paper
 ENDINGS = (".png", ".svg", ".pdf")
 
@@ -39,6 +43,9 @@ def house_style() -> Iterator[None]:
 class Plot(Figure):
     """A matplotlib Figure, with everything that one has.
 
+    A notebook shows it when the cell has ended, with nothing more to be done, as it does with other figures; only what
+    the cell has shown or written already does not appear again. `show` shows it at once and, in a script, opens it.
+
     title: what the picture is called. alt: what it shows, in words, for those who cannot see it. Both go into files
     and notebooks.
     """
@@ -59,8 +66,19 @@ class Plot(Figure):
         with replace_atomically(path) as temporary:
             temporary.write_bytes(content)
 
-    def rendered(self, kind: str) -> bytes:
+    def show(self, warn: bool = True) -> None:
+        """In a notebook the plot appears here; elsewhere it is opened by the computer's program for PNG files.
+
+        warn: is not needed, but matplotlib's figures have it.
+        """
+        if is_notebook():
+            display(self)
+        else:
+            open_file(self.rendered("png"), "plot", ".png")
+
+    def rendered(self, kind: str, transparent: bool = False) -> bytes:
         """The file's content; kind is png, svg or pdf. It holds no date: the same figure made anew gives the same."""
+        used(self)
         metadata: dict[str, str | None] = {"Title": self.title}
         if kind == "pdf":
             metadata |= {"Subject": self.alt, "CreationDate": None}
@@ -68,17 +86,27 @@ class Plot(Figure):
             metadata |= {"Description": self.alt} | ({"Date": None} if kind == "svg" else {})
         file = io.BytesIO()
         with house_style():
-            self.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+            self.savefig(file, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
         if kind != "svg":
             return file.getvalue()
         # matplotlib writes the description where only catalogues look for it; screen readers read <desc>.
         text = file.getvalue().decode().replace("<svg ", '<svg role="img" ', 1)
         return text.replace("</title>", f"</title>\n <desc>{escape(self.alt)}</desc>", 1).encode()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """How notebooks show it: HTML, because only that carries the alternative text everywhere, and PNG."""
-        png = base64.b64encode(self.rendered("png")).decode()
-        width = round(self.get_figwidth() * 96)
-        html = (f'<img alt="{escape(self.alt)}" title="{escape(self.title)}" width="{width}" '
-                f'style="max-width:100%;height:auto" src="data:image/png;base64,{png}">')
-        return {"text/html": html, "image/png": png}, {"image/png": {"alt": self.alt, "width": width}}
+    def following_svg(self) -> str:
+        """An SVG document without paper, in colours that are light or dark as the page is that shows it."""
+        palette, rules = following(PAPER_COLOURS)
+        text = self.rendered("svg", transparent=True).decode()
+        for role, colours in PAPER_COLOURS.items():
+            text = re.sub("|".join(colours), palette[role], text)
+        text = text.replace("<svg ", f'<svg class="{CLASS}" ', 1)
+        return text.replace("<defs>", f"<style>{rules}</style>\n <defs>", 1)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """How notebooks show it."""
+        about_to_appear(self)
+        return {"image/svg+xml": self.following_svg(), "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        """In this way, so that it is stored once: ``%matplotlib inline`` would add a PNG of every Figure."""
+        display(self._repr_mimebundle_(), raw=True)

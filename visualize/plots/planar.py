@@ -13,7 +13,8 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.training.fit import fit
 from tinygrad_course.visualize.plots.style import (
-    CLASS_COLOURS, CLASS_MARKS, INK, draws, legend, listed, new_plot, predicted_classes, probabilities, whole_number,
+    CLASS_COLOURS, CLASS_MARKS, INK, INK_ON_LIGHT, draws, legend, listed, new_plot, predicted_classes, probabilities,
+    whole_number,
 )
 from tinygrad_course.visualize.scene.lettering import counted
 
@@ -200,7 +201,7 @@ def _draw_boundary(axes: Any, model: Any, X: Any, labels: Any, n_classes: int, r
         # Positive where class k wins. Where there are only two classes, one line says it all.
         margin = y_hat[0] - 0.5 if y_hat.shape[0] == 1 else y_hat[k] - np.delete(y_hat, k, axis=0).max(axis=0)
         if margin.min() < 0 < margin.max():
-            axes.contour(x_1, x_2, margin.reshape(resolution, resolution), levels=[0.0], colors=INK,
+            axes.contour(x_1, x_2, margin.reshape(resolution, resolution), levels=[0.0], colors=INK_ON_LIGHT,
                          linewidths=0.9 if small else 1.3)
             lines = [Line2D([], [], color=INK, linewidth=1.3)]
     handles = _draw_points(axes, X, labels, n_classes, small)

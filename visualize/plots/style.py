@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
 from tinygrad_course.tensor import plain
+from tinygrad_course.visualize.scene.viewer import made
 from tinygrad_course.visualize.scene.lettering import clean, text_width
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ Parameters = ParamSpec("Parameters")
 # Okabe and Ito 2008: distinguishable by the colour-blind. Their yellow is too weak for lines on white.
 BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 INK, MUTED = "#1b1f24", "#6b7280"
+# The same on what is light on dark pages too, such as cells and regions in colour. They differ, so that they stay.
+INK_ON_LIGHT, MUTED_ON_LIGHT = "#1b1f25", "#6b7281"
 
 # Nothing is told by colour alone: each class has its mark, each line its mark and its dashes.
 CLASS_COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY)
@@ -52,6 +55,7 @@ def draws(function: Callable[Parameters, Plot]) -> Callable[Parameters, Plot]:
             plot = function(*args, **kwargs)
             _make_letters_drawable(plot)
         plot.alt = one_line(plot.alt)
+        made(plot)
         return plot
     return drawing
 

@@ -4,7 +4,10 @@ Pictures name the role of a colour, such as "ink" or "parameter"; a palette is a
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+
+CLASS = "tinygrad-picture"  # of pictures that follow the page which they stand in
 
 # Distinguishable by the colour-blind (Okabe and Ito 2008, lightened where text stands on them).
 LIGHT: Mapping[str, str] = {
@@ -21,6 +24,8 @@ DARK: Mapping[str, str] = {
 
 def colour(palette: Mapping[str, str], name: str) -> str:
     """How a palette shows a colour: a role, "role@0.35" (35 % of the role over the paper) or a colour as it is."""
+    if name in palette:
+        return palette[name]
     role, _, part = name.partition("@")
     full = palette.get(role, role)
     if not part:
@@ -31,3 +36,22 @@ def colour(palette: Mapping[str, str], name: str) -> str:
         mixed = (round(share * int(full[i:i + 2], 16) + (1 - share) * int(paper[i:i + 2], 16)) for i in (1, 3, 5))
         return "#" + "".join(f"{value:02x}" for value in mixed)
     return f"color-mix(in srgb, {full} {share * 100:.0f}%, {paper})"  # such as var(--ink), which only browsers know
+
+
+def following(names: Iterable[str]) -> tuple[dict[str, str], str]:
+    """A palette of these colours that is light on light pages and dark on dark ones, and the style sheet it needs.
+
+    JupyterLab says by CSS's color-scheme whether it is dark, also to pictures that it shows as images; Colab, VS Code
+    and the site's theme say it by an attribute or a class.
+    """
+    variables = {name: "--tgc-" + re.sub(r"\W+", "-", name).strip("-") for name in dict.fromkeys(names)}
+    light = {variable: colour(LIGHT, name) for name, variable in variables.items()}
+    dark = {variable: colour(DARK, name) for name, variable in variables.items()}
+    rules = [
+        "svg:root{color-scheme:light dark}",  # where it is a document by itself
+        ":is([theme=dark],[data-theme=dark],.vscode-dark) ." + CLASS + "{color-scheme:dark}",
+        ":is([theme=light],[data-theme=light],.vscode-light) ." + CLASS + "{color-scheme:light}",
+        f".{CLASS}{{" + ";".join(f"{variable}:{value}" for variable, value in light.items()) + "}",
+        "@supports (color:light-dark(red,red)){" + f".{CLASS}{{" + ";".join(
+            f"{variable}:light-dark({value},{dark[variable]})" for variable, value in light.items()) + "}}"]
+    return {name: f"var({variable})" for name, variable in variables.items()}, "".join(rules)

@@ -4,28 +4,46 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from tinygrad_course.visualize.scene.palette import LIGHT, colour
-from tinygrad_course.visualize.scene.shapes import Curve, Item, Picture, Scene, Shape, corners
+from tinygrad_course.visualize.scene.palette import CLASS, LIGHT, colour, following
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, corners
 from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
-def to_svg(scene: Scene, palette: Mapping[str, str] = LIGHT, background: bool = True) -> str:
+def following_svg(scene: Scene) -> str:
+    """The scene without paper, in colours that are light or dark as the page is that shows it."""
+    palette, rules = following(sorted(_colours(scene.items)))
+    return to_svg(scene, palette, background=False, rules=rules)
+
+
+def _colours(items: Iterable[Item]) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Group):
+            yield from _colours(item.items)
+        elif isinstance(item, Shape):
+            yield from (item.fill, item.stroke)
+        elif isinstance(item, (Text, Curve)):
+            yield item.colour
+
+
+def to_svg(scene: Scene, palette: Mapping[str, str] = LIGHT, background: bool = True, rules: str = "") -> str:
     """The scene as the text of an SVG document.
 
-    palette: from roles to CSS colours, also such as ``var(--ink)``. background: whether to paint the paper.
+    palette: from roles to CSS colours, also such as ``var(--ink)``. background: whether to paint the paper. rules: a
+    style sheet, for what the palette refers to.
     """
     width, height = _number(scene.width), _number(scene.height)
     paper = f'<rect width="{width}" height="{height}" fill="{palette["paper"]}"/>\n' if background else ""
     return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
-            f'viewBox="0 0 {width} {height}" role="img" font-family={quoteattr(FONT)}>\n'
+            f'viewBox="0 0 {width} {height}" role="img" font-family={quoteattr(FONT)}'
+            + (f' class="{CLASS}">\n<style>{rules}</style>\n' if rules else ">\n") +
             f"<title>{_escape(scene.title)}</title>\n<desc>{_escape(scene.description)}</desc>\n{paper}"
             + "\n".join(_item(item, palette) for item in scene.items) + "\n</svg>\n")
 

@@ -7,12 +7,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-
-PATIENCE = 3.0  # seconds that a program may take to refuse
 
 
 def running_shell() -> Any:
@@ -24,6 +22,67 @@ def running_shell() -> Any:
 def is_notebook() -> bool:
     """Whether this runs in Jupyter or Colab, which show pictures, and not in a terminal."""
     return getattr(running_shell(), "kernel", None) is not None
+
+
+# ------------------------------------------------------------------------------------ every picture of a cell
+
+MOST_PICTURES = 20  # that a cell shows by itself
+_waiting: list[Any] = []  # pictures that this cell has made and not used yet
+_watched: list[Any] = []  # the shell that tells when a cell has ended
+
+
+def made(picture: Any) -> None:
+    """In a notebook a picture appears when its cell has ended, as matplotlib's do, unless it was used before."""
+    if not is_notebook():
+        return
+    shell = running_shell()
+    if not _watched or _watched[0] is not shell:
+        _watched[:] = [shell]
+        shell.events.register("post_run_cell", _show_waiting)
+    _waiting.append(picture)
+
+
+def used(picture: Any) -> None:
+    """It was shown, written or asked for its content, and need not appear by itself."""
+    _waiting[:] = [one for one in _waiting if one is not picture]
+
+
+def about_to_appear(picture: Any) -> None:
+    """Called when a notebook asks for its content: as the result of a cell it comes after those made before it."""
+    earlier = _waiting[:next((i for i, one in enumerate(_waiting) if one is picture), len(_waiting))]
+    _waiting[:] = [one for one in _waiting[len(earlier):] if one is not picture]
+    is_result = getattr(getattr(running_shell(), "displayhook", None), "msg", None)  # and not display(picture)
+    if is_result:
+        later, _waiting[:] = _waiting[:], []
+        _show(earlier)
+        _waiting[:] = later
+    else:
+        _waiting[:0] = earlier
+
+
+def _show_waiting(*_: Any) -> None:
+    pictures, _waiting[:] = _waiting[:], []
+    _show(pictures)
+
+
+def _show(pictures: Sequence[Any]) -> None:
+    for picture in pictures[:MOST_PICTURES]:
+        display(picture)
+    if len(pictures) > MOST_PICTURES:
+        print(f"{len(pictures) - MOST_PICTURES} more pictures were made; .show() shows one")
+
+
+def display(picture: Any, **options: Any) -> None:
+    """Show it in the notebook, here."""
+    from IPython import display as notebooks
+
+    show: Any = notebooks.display
+    show(picture, **options)
+
+
+# ---------------------------------------------------------------------------------------------------- elsewhere
+
+PATIENCE = 3.0  # seconds that a program may take to refuse
 
 
 def open_file(content: bytes, name: str, ending: str) -> Path:

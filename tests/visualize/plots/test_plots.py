@@ -26,7 +26,9 @@ from tinygrad_course.data.images import PLANAR_SEEDS
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.training import History
 from tinygrad_course.visualize import plots
-from tinygrad_course.visualize.plots.figure import DPI, Plot
+from tinygrad_course.visualize.plots.figure import DPI, Plot, STYLE
+from tinygrad_course.visualize.plots.style import INK, MUTED
+from tinygrad_course.visualize.scene.palette import CLASS
 
 X, Y = data.planar()
 NAN = float("nan")
@@ -190,11 +192,20 @@ def test_files_carry_title_and_alternative_text(drawn: dict[str, Plot], tmp_path
         assert (tmp_path / "plot.PDF").read_bytes().startswith(b"%PDF")
 
 
-def test_a_notebook_shows_it_with_its_alternative_text(drawn: dict[str, Plot]) -> None:
-    bundle, metadata = drawn["costs of twelve"]._repr_mimebundle_()
-    image = ElementTree.fromstring(bundle["text/html"].removesuffix(">") + "/>")
-    assert image.get("alt") == drawn["costs of twelve"].alt == metadata["image/png"]["alt"]
-    assert image.get("src") == f"data:image/png;base64,{bundle['image/png']}"
+def test_a_notebook_stores_it_once_and_it_follows_the_page(drawn: dict[str, Plot]) -> None:
+    """One picture with its alternative text, in which nothing that stands on the paper has a colour of its own."""
+    for name, plot in drawn.items():
+        bundle = plot._repr_mimebundle_()
+        assert list(bundle) == ["image/svg+xml", "text/plain"]
+        svg = bundle["image/svg+xml"]
+        root = ElementTree.fromstring(svg[svg.index("<svg"):])
+        assert [root.findtext(f"{{http://www.w3.org/2000/svg}}{tag}") for tag in ("title", "desc")] == [
+            plot.title, plot.alt]
+        body = svg[svg.index("</style>"):]
+        for colour in (INK, MUTED, "#ffffff", *(STYLE[f"{axis}tick.color"] for axis in "xy")):
+            assert colour not in body, (name, colour)
+        assert "var(--tgc-ink)" in body and CLASS in root.attrib["class"]
+        assert b"var(" not in plot.rendered("svg")
 
 
 def test_nothing_global_changes_and_no_screen_is_needed() -> None:
