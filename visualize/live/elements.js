@@ -32,6 +32,15 @@ function math(tree, display) {
   if (display) element.setAttribute("displaystyle", "true");
   return element;
 }
+// Mathematics as words, for those who hear the page.
+function spoken(tree) {
+  if (typeof tree === "string") return tree;
+  const [tag, ...rest] = tree, parts = rest.filter((part) => typeof part === "string" || Array.isArray(part)).map(spoken);
+  if (tag === "msup" && parts[1] === "T") return `${parts[0]} ${texts.transposed}`;
+  if (tag === "msup" && parts[1] === "2") return `${parts[0]} ${texts.squared}`;
+  if (tag === "mfrac") return `${parts[0]} / ${parts[1]}`;
+  return parts.filter(Boolean).join(" ");
+}
 const operator = (text) => ["mo", text];
 function equation(left, right) { return ["mrow", left, operator("="), right]; }
 

@@ -5,7 +5,7 @@ function graphView(data, choose) {
   const boxes = new Map(), arrows = [];
   const root = svg("svg", {
     viewBox: `-8 -8 ${picture.width + 16} ${picture.height + 16}`, width: picture.width + 16, height: picture.height + 16,
-    role: "group", "aria-label": texts.graph});
+    role: "group"});
   for (const arrow of picture.arrows) {
     const [start, ...rest] = arrow.route;
     const d = `M${start}` + Array.from({length: rest.length / 3}, (_, i) => `C${rest[3 * i]} ${rest[3 * i + 1]} ${rest[3 * i + 2]}`).join("");
@@ -46,7 +46,7 @@ function graphView(data, choose) {
     scroll.scrollTo({
       left: place.x + 8 - view.width / 2, top: place.y + 8 - view.height / 2, behavior: still.matches ? "auto" : "smooth"});
   }
-  return {element: make("section", {class: "card graph", "aria-label": texts.graph}, scroll), update};
+  return {element: make("div", {class: "card graph"}, scroll), update};
 }
 
 // W[1] with its layer as a superscript.

@@ -221,7 +221,7 @@ function stepsView(data, machine, switches = null) {
     }
     if (question.answers) {
       for (const answer of question.answers) {
-        const button = make("button", {type: "button", onclick: () => {
+        const button = make("button", {type: "button", "aria-label": answer.tree ? spoken(answer.tree) : undefined, onclick: () => {
           button.classList.add(answer.right ? "right" : "wrong");
           settle(answer.right, answer.fault);
         }}, answer.tree ? math(answer.tree) : answer.text);

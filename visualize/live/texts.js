@@ -9,7 +9,7 @@ const texts = {
   convention: "What dZ means", perExample: "dZ per example, as in the course", ofCost: "dZ = dJ/dZ",
   predict: "Ask me first", score: (right, asked) => `${right} of ${asked} right`,
   howMany: "How many examples", wholeBatch: (m) => `All ${m} examples`, oneExample: "One example", whichExample: "Number of the example",
-  example: "Example",
+  example: "Example", transposed: "transposed", squared: "squared",
   seed: "The gradient of the cost with respect to itself is 1. From here every step hands its gradient on to what it was computed from.",
   upstream: "What has arrived", local: "local derivative", product: "product", handsOn: (name) => `To ${name}`,
   meets: (n) => `${n} paths meet here: what arrives through each is added up.`,

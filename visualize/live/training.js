@@ -127,12 +127,13 @@ function trainingView(data, machine) {
     networks.test && make("span", {class: "key"}, make("i", {class: "test"}), texts.testCost), make("label", {}, log, texts.log)),
     chart.element, make("label", {}, texts.history, back));
   const pythonCard = card(texts.python, copy, python);
+  if (views.plane) views.plane.element.classList.add("early");
   if (views.layers) views.layers.element.classList.add("wide");
   if (views.units && !views.plane) views.units.element.classList.add("wide");
   const element = make("div", {class: "training"},
     make("div", {class: "card controls"}, play, one, reset, settings, above(texts.rule, rule), above(texts.batch, batch), above(texts.init, init),
       above(texts.seed_, seed), above(texts.speed, speeds)),
-    note, make("div", {class: "stack"}, make("div", {class: "card"}, figures), costCard, views.network && views.network.element, views.worst && views.worst.element),
+    note, make("div", {class: "stack"}, make("div", {class: "card numbers"}, figures), costCard, views.network && views.network.element, views.worst && views.worst.element),
     make("div", {class: "stack"}, views.plane && views.plane.element, views.units && views.units.element, views.pictures && views.pictures.element),
     views.layers && views.layers.element, make("div", {class: "wide"}, pythonCard));
   note.classList.add("wide");

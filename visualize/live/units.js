@@ -208,16 +208,19 @@ function weightPictures(data, machine) {
     grid.append(make("div", {class: "unit"}, canvas, texts.unit(data.parameters[i].course, unit + 1)));
     return canvas;
   });
+  let learned = false;
   function update() {
-    const W = machine.parameters[i];
+    const W = machine.parameters[i], before = machine.given[i];
     maps.forEach((canvas, unit) => {
-      const at = shape[1] === n_x ? (k) => W[unit * n_x + k] : (k) => W[k * units + unit];
+      const place = shape[1] === n_x ? (k) => unit * n_x + k : (k) => k * units + unit;
+      const at = (k) => W[place(k)] - (learned ? before[place(k)] : 0);
       let most = 1e-12;
       for (let k = 0; k < n_x; k += 1) most = Math.max(most, Math.abs(at(k)));
       paintPicture(canvas, at, data.pictures, -most, most);
     });
   }
-  return {element: card(texts.weightPictures, null, grid), update};
+  const what = choice(texts.weightPictures, [[false, texts.weightsNow], [true, texts.weightsLearned]], false, (value) => { learned = value; update(); });
+  return {element: card(texts.weightPictures, what, grid), update};
 }
 
 function worstView(data, machine) {

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,22 @@ def test_a_question_before_each_step(chromium: pages.Chromium, tmp_path: Path) -
     questions = [one for one in found if one is not None]
     assert len(questions) >= 8 and all(wrong == count - 1 >= 1 for count, wrong in questions)
     assert browser.errors == []
+
+
+@pytest.mark.parametrize("width, dark", [(1400, False), (800, True), (360, False)])
+def test_nothing_keeps_anybody_out(chromium: pages.Chromium, tmp_path: Path, width: int, dark: bool) -> None:
+    """axe-core finds nothing serious in any view, and nothing is wider than the screen."""
+    page = live_page(PlanarClassifier(), *FLOWER, validation=FLOWER)
+    browser = opened(chromium, page, tmp_path, width=width, dark=dark)
+    browser.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8") + "; 1")
+    for view in ("livePage.stepper.go(10)", "livePage.stepper.go(0)", "document.querySelector('td button').click()",
+                 "(document.querySelector('.told + .row input').click(), livePage.stepper.go(9))",
+                 "livePage.showSteps(3)", "livePage.open('training')"):
+        browser.evaluate(f"({view}, 0)")
+        found = browser.evaluate("axe.run(document).then((result) => result.violations.map("
+                                 "(one) => [one.impact, one.id, one.nodes[0].html.slice(0, 200)]))")
+        assert [one for one in found if one[0] in ("serious", "critical")] == [], view
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, view
 
 
 def test_in_firefox_and_in_a_frame_that_may_only_run_scripts(tmp_path: Path) -> None:
