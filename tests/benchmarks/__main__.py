@@ -6,13 +6,15 @@ import sys
 import click
 from bench_growth import growth
 from bench_imports import imports
+from bench_javascript import javascript
 from bench_tools import tools
 from bench_training import training
 
 from tinygrad_course.errors import InputError
 
 
-@click.group(commands=[training, growth, imports, tools], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(commands=[training, javascript, growth, imports, tools],
+             context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
     """Measure. Compare what one run printed, never what two runs did."""
 

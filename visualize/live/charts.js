@@ -2,7 +2,7 @@
 
 // Lines over iterations; series: [{points: [[x, y], ...], kind}].
 function lineChart(label) {
-  const width = 560, height = 230, edge = {left: 52, right: 10, top: 10, bottom: 26};
+  const width = 560, height = 230, edge = {left: 60, right: 10, top: 10, bottom: 26};
   const root = svg("svg", {class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label});
   function draw(series, log) {
     const all = series.flatMap((one) => one.points).filter(([, y]) => Number.isFinite(y) && (!log || y > 0));
@@ -62,8 +62,9 @@ function paintPlane(canvas, values, from, n, low, high) {
   for (let y = 0; y < n; y += 1) {
     for (let x = 0; x < n; x += 1) {
       const v = values[from + (n - 1 - y) * n + x], at = 4 * (y * n + x);
-      const [r, g, b] = Number.isFinite(v) ? mixed(0.75 * (v - middle) / half) : colours.error;
-      image.data[at] = r; image.data[at + 1] = g; image.data[at + 2] = b; image.data[at + 3] = 255;
+      const colour = rampAt(Number.isFinite(v) ? 0.75 * (v - middle) / half : 0);
+      image.data[at] = ramp[colour]; image.data[at + 1] = ramp[colour + 1]; image.data[at + 2] = ramp[colour + 2];
+      image.data[at + 3] = 255;
     }
   }
   context.putImageData(image, 0, 0);

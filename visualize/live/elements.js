@@ -84,7 +84,11 @@ function readColours() {
     const hex = style.getPropertyValue(`--${name}`).trim();
     colours[name] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
   }
+  for (let n = -STEPS; n <= STEPS; n += 1) ramp.set(mixed(n / STEPS), 3 * (n + STEPS));
 }
+// The same for many numbers: where three bytes for a share from -1 to 1 begin in `ramp`.
+const STEPS = 255, ramp = new Uint8ClampedArray(3 * (2 * STEPS + 1));
+function rampAt(share) { return 3 * (STEPS + Math.round(STEPS * Math.max(-1, Math.min(1, share)))); }
 function mixed(share) {  // from -1, orange, over paper to 1, blue
   const to = share < 0 ? colours.negative : colours.positive, part = Math.min(1, Math.abs(share));
   return colours.paper.map((x, i) => Math.round(x + (to[i] - x) * part));

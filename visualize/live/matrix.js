@@ -82,8 +82,11 @@ function paint(canvas, data, rows, columns, most) {
     const row = Math.floor(y * rows / canvas.height) * columns;
     for (let x = 0; x < canvas.width; x += 1, at += 4) {
       const v = data[row + Math.floor(x * columns / canvas.width)];
-      const [r, g, b] = Number.isFinite(v) ? mixed(most ? v / most : 0) : colours.error;
-      image.data[at] = r; image.data[at + 1] = g; image.data[at + 2] = b; image.data[at + 3] = 255;
+      if (Number.isFinite(v)) {
+        const colour = rampAt(most ? v / most : 0);
+        image.data[at] = ramp[colour]; image.data[at + 1] = ramp[colour + 1]; image.data[at + 2] = ramp[colour + 2];
+      } else image.data.set(colours.error, at);
+      image.data[at + 3] = 255;
     }
   }
   context.putImageData(image, 0, 0);

@@ -133,8 +133,9 @@ function trainingView(data, machine) {
   const element = make("div", {class: "training"},
     make("div", {class: "card controls"}, play, one, reset, settings, above(texts.rule, rule), above(texts.batch, batch), above(texts.init, init),
       above(texts.seed_, seed), above(texts.speed, speeds)),
-    note, make("div", {class: "stack"}, make("div", {class: "card numbers"}, figures), costCard, views.network && views.network.element, views.worst && views.worst.element),
-    make("div", {class: "stack"}, views.plane && views.plane.element, views.units && views.units.element, views.pictures && views.pictures.element),
+    note, make("div", {class: "stack"}, make("div", {class: "card numbers"}, figures), costCard, views.network && views.network.element),
+    make("div", {class: "stack"}, views.plane && views.plane.element, views.units && views.units.element, views.pictures && views.pictures.element,
+      views.worst && views.worst.element),
     views.layers && views.layers.element, make("div", {class: "wide"}, pythonCard));
   note.classList.add("wide");
 

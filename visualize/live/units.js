@@ -20,6 +20,18 @@ function planeView(data, machine, plane, changed) {
     context.imageSmoothingEnabled = true;
     context.drawImage(small, 0, 0, canvas.width, canvas.height);
     if (plane.outputs === 1) contour(context, probabilities, n, canvas.width);
+    context.drawImage(examples(), 0, 0);
+  }
+  // The examples are drawn once for each set of data and colours.
+  const drawn = document.createElement("canvas");
+  let as = "";
+  function examples() {
+    const key = `${next} ${before.length} ${colours.paper}`;
+    if (as === key) return drawn;
+    as = key;
+    drawn.width = canvas.width;
+    drawn.height = canvas.height;
+    const context = drawn.getContext("2d");
     const X = machine.arrays.X, Y = machine.arrays.Y, m = X.length / 2;
     for (let i = 0; i < m; i += 1) {
       const kind = plane.outputs === 1 ? (Y[i] > 0.5 ? colours.positive : colours.negative) : CLASS_COLOURS[classOf(Y, i, m, plane.outputs) % 6];
@@ -31,6 +43,7 @@ function planeView(data, machine, plane, changed) {
       context.strokeStyle = css(colours.paper);
       context.stroke();
     }
+    return drawn;
   }
   canvas.addEventListener("click", (event) => {
     const at = canvas.getBoundingClientRect(), X = machine.arrays.X, Y = machine.arrays.Y, m = X.length / 2, i = next % m;
