@@ -79,8 +79,8 @@ def javascript(folder: str | None, seconds: float) -> None:
                                *(engine_step(make, X, Y, rate, engine, seconds) for engine in ("numpy", "native"))])
             script, numpy, native = (median(column) for column in zip(*rounds))
             ratio = median(one[0] / one[1] for one in rounds)
-            print(f"{name:<14}{script:>12.1f}{numpy:>10.1f}{native:>10.1f}{ratio:>10.2f}   {iterations} in {whole:.2f} s;"
-                  f" page of {file.stat().st_size / 1e6:.2f} MB written in {written:.2f} s")
+            print(f"{name:<14}{script:>12.1f}{numpy:>10.1f}{native:>10.1f}{ratio:>10.2f}   "
+                  f"{iterations} in {whole:.2f} s; page of {file.stat().st_size / 1e6:.2f} MB in {written:.2f} s")
             if name == "planar":
                 browser.open(file)
                 print(f"{'':<14}pictures a second while it trains: {browser.evaluate(FRAMES):.0f}")
