@@ -201,6 +201,23 @@ def test_beta(rule: Any, name: str, beta: Any) -> None:
         rule(0.1, **{name: beta})
 
 
+def test_settings_that_are_set_later() -> None:
+    """They are checked as at the start, and float32 stays float32."""
+    rule = optim.Adam(0.1)
+    for name, value in (("learning_rate", -1), ("learning_rate", 0), ("learning_rate", NAN), ("weight_decay", -0.1),
+                        ("beta1", 1), ("beta2", "0.9"), ("epsilon", 0), ("learning_rate", True)):
+        before = getattr(rule, name)
+        with pytest.raises(InputError, match="must be a finite number"):
+            setattr(rule, name, value)
+        assert getattr(rule, name) == before
+    w = Tensor(np.ones(2, np.float32), requires_grad=True)
+    rule = optim.Momentum(0.1)
+    rule.learning_rate, rule.beta, rule.weight_decay = np.float64(0.05), np.float64(0.5), np.float64(0.1)
+    w.grad = np.ones(2, np.float32)
+    rule.step([w])
+    assert w.dtype == np.float32 and rule.states[w][0].dtype == np.float32 and type(rule.learning_rate) is float
+
+
 def test_momentum_without_memory_is_gradient_descent() -> None:
     moved = []
     for rule in (optim.Momentum(0.1, beta=0), optim.GradientDescent(0.1), optim.Momentum(0.1, beta=0.5)):

@@ -72,6 +72,8 @@ def _prepared(name: str, y_hat: Any, Y: Any, reduction: str) -> tuple[Tensor, Te
     if A._data.shape != Y._data.shape:
         # Broadcasting (1, m) against (m, 1) would silently compare every example with every other.
         hint = ". Labels are a row, (1, m): Y.reshape(1, -1)" if A.size == Y.size else ""
+        if A.ndim == 2 and Y.shape == (1, A.shape[1]):
+            hint = f". Numbers of classes become one-hot columns by nn.one_hot(Y, {A.shape[0]})"
         raise InputError(f"{name}: y_hat is {A.shape} but Y is {Y.shape}: they must have the same shape{hint}")
     if A.size == 0:
         raise InputError(f"{name}: there are no examples, y_hat is {A.shape}")

@@ -20,6 +20,15 @@ __all__ = ["Adam", "AdamW", "Cosine", "Exponential", "GradientDescent", "Momentu
            "Schedule", "StepDecay", "WarmUp"]
 
 State = tuple[Any, ...]
+POSITIVE = "positive", lambda x: x > 0
+FRACTION = "at least 0 and less than 1", lambda x: 0 <= x < 1
+LIMITS = ("clip_value", "clip_norm")  # None where there is none
+SETTINGS: dict[str, tuple[str, str, Callable[[float], bool]]] = {  # of rules: their names in messages, what they may be
+    "learning_rate": ("the learning rate", *POSITIVE),
+    "weight_decay": ("the weight decay", "not negative", lambda x: x >= 0),
+    **{name: (name, *FRACTION) for name in ("beta", "beta1", "beta2")},
+    **{name: (name, *POSITIVE) for name in ("epsilon", *LIMITS)},
+}
 
 
 class Optimizer:
@@ -30,18 +39,24 @@ class Optimizer:
     clip_value: no element of a gradient is larger than that, in either direction.
     clip_norm: all gradients together, as one vector, are no longer than that; a longer one keeps its direction.
     Gradients are clipped before anything else is done with them.
-    Raises InputError for a learning rate that is not a positive number, and for limits that are not.
+    Raises InputError for a learning rate that is not a positive number, and for limits that are not; also for one that
+    is set later.
     """
 
     decoupled = False  # whether the rule sees to the weight decay itself
 
     def __init__(self, learning_rate: float | Schedule, weight_decay: float = 0.0, *, clip_value: float | None = None,
                  clip_norm: float | None = None):
-        self.learning_rate: Any = learning_rate if isinstance(learning_rate, Schedule) else _setting(
-            "the learning rate", learning_rate, "positive", lambda x: x > 0)
-        self.weight_decay = _setting("the weight decay", weight_decay, "not negative", lambda x: x >= 0)
-        self.clip_value, self.clip_norm = _limit("clip_value", clip_value), _limit("clip_norm", clip_norm)
+        self.learning_rate: Any = learning_rate
+        self.weight_decay = weight_decay
+        self.clip_value, self.clip_norm = clip_value, clip_norm
         self.states: dict[Tensor, State] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """The numbers of a rule are checked whenever they are set, and kept as Python's floats."""
+        if name in SETTINGS and not isinstance(value, Schedule) and not (value is None and name in LIMITS):
+            value = _setting(*SETTINGS[name], value)
+        super().__setattr__(name, value)
 
     def initial_state(self, w: Any) -> State:
         return ()
@@ -78,7 +93,8 @@ class Optimizer:
         if not isinstance(self.learning_rate, Schedule):
             return self.update(w, g, state)
         *state_of_rule, t = state
-        schedule, self.learning_rate = self.learning_rate, self.learning_rate(t)  # the rule is written for a number
+        schedule = self.learning_rate
+        vars(self)["learning_rate"] = schedule(t)  # the rule is written for a number
         try:
             new, new_state = self.update(w, g, tuple(state_of_rule))
         finally:
@@ -107,7 +123,7 @@ class Momentum(Optimizer):
     def __init__(self, learning_rate: float | Schedule, beta: float = 0.9, weight_decay: float = 0.0, *,
                  clip_value: float | None = None, clip_norm: float | None = None):
         super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
-        self.beta = _fraction("beta", beta)
+        self.beta = beta
 
     def initial_state(self, w: Any) -> State:
         return (np.zeros_like(w),)
@@ -136,8 +152,7 @@ class RMSprop(Optimizer):
     def __init__(self, learning_rate: float | Schedule = 0.001, beta: float = 0.9, epsilon: float = 1e-8,
                  weight_decay: float = 0.0, *, clip_value: float | None = None, clip_norm: float | None = None):
         super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
-        self.beta = _fraction("beta", beta)
-        self.epsilon = _setting("epsilon", epsilon, "positive", lambda x: x > 0)
+        self.beta, self.epsilon = beta, epsilon
 
     def initial_state(self, w: Any) -> State:
         return (np.zeros_like(w),)
@@ -159,8 +174,7 @@ class Adam(Optimizer):
                  epsilon: float = 1e-8, weight_decay: float = 0.0, *, clip_value: float | None = None,
                  clip_norm: float | None = None):
         super().__init__(learning_rate, weight_decay, clip_value=clip_value, clip_norm=clip_norm)
-        self.beta1, self.beta2 = _fraction("beta1", beta1), _fraction("beta2", beta2)
-        self.epsilon = _setting("epsilon", epsilon, "positive", lambda x: x > 0)
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def initial_state(self, w: Any) -> State:
         # The powers beta1^t and beta2^t are kept rather than t, so that the rule needs nothing but multiplication.
@@ -194,16 +208,8 @@ class AdamW(Adam):
         return new - self.learning_rate * (self.weight_decay * w), state
 
 
-def _fraction(name: str, value: float) -> float:
-    return _setting(name, value, "at least 0 and less than 1", lambda x: 0 <= x < 1)
-
-
-def _setting(name: str, value: Any, wanted: str, holds: Callable[[float], bool]) -> float:
+def _setting(name: str, wanted: str, holds: Callable[[float], bool], value: Any) -> float:
     """A Python float: NumPy's float64 would turn float32 parameters into float64."""
-    if not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
         raise InputError(f"{name} must be a finite number, {wanted}; got {value!r}")
     return float(value)
-
-
-def _limit(name: str, value: float | None) -> float | None:
-    return None if value is None else _setting(name, value, "positive", lambda x: x > 0)

@@ -284,7 +284,7 @@ class Odd(nn.Module):
 def counts(model: Any, Z: Any) -> None: model.n = getattr(model, "n", 0) + 1
 def counts_up(model: Any, Z: Any) -> Any: model.n += 1; return Z * (0.9 ** model.n)  # noqa: E702
 def remembers(model: Any, Z: Any) -> None: model.Z = Z
-def remembers_then_looks(model: Any, Z: Any) -> None: model.Z = Z; float(Z.sum())  # noqa: E702
+def remembers_then_looks(model: Any, Z: Any) -> None: model.Z = Z; float(Z.sum().data)  # noqa: E702
 def grows(model: Any, Z: Any) -> None: model.list.append(Z)
 def fills(model: Any, Z: Any) -> None: model.dict["Z"] = Z
 def forgets(model: Any, Z: Any) -> None: vars(model).pop("extra", None)
@@ -306,10 +306,10 @@ FORWARD: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "if": (lambda model, Z: Z if (Z > 0).all() else -Z, "value is read by .all"),
     "if of a sum": (lambda model, Z: Z if Z.sum() > 0 else -Z, "control flow depends on a value"),
     "item": (lambda model, Z: Z / Z.sum().item(), "read by .item"),
-    "float": (lambda model, Z: Z / float(Z.sum()), "read by .item"),
+    "float": (lambda model, Z: Z / float(Z.sum().data), "read as a Python number"),
     "an array": (lambda model, Z: Z / np.linalg.norm(Z.data), "np.norm is applied to values"),
     "a value as index": (lambda model, Z: Z[:, np.argsort(Z.data[0])], "np.argsort is applied to values"),
-    "argmax": (lambda model, Z: Z * Z.argmax(), "read by .argmax"),
+    "argmax": (lambda model, Z: Z * Z.argmax(), "np.argmax is applied to values"),
     "printing": (lambda model, Z: print(Z), "np.array2string is applied to values"),
     "NumPy's random numbers": (draws("np"), "draws random numbers"),
     "random numbers, then if": (draws_then_looks, "control flow"),
@@ -317,7 +317,7 @@ FORWARD: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "counting": (counts, "changes attributes of the model: n"),
     "counting up": (counts_up, "changes attributes of the model: n"),
     "remembering": (remembers, "changes attributes of the model: Z"),
-    "remembering, then float": (remembers_then_looks, "read by .item"),
+    "remembering, then float": (remembers_then_looks, "read as a Python number"),
     "a list that grows": (grows, "changes attributes of the model: 1"),
     "a dict that is filled": (fills, "changes attributes of the model: Z"),
     "an attribute deleted": (forgets, "changes attributes of the model: extra"),

@@ -13,10 +13,10 @@ import pytest
 from trainings import (
     ENGINES, WIDE, X, Y, Odd, Of, Outcome, Untraceable, assert_like, at_20, both, counts, every_engine, trained, values)
 
-from tinygrad_course import InputError, fit, nn, optim
+from tinygrad_course import InputError, Tensor, fit, nn, optim
 from tinygrad_course.models import PlanarClassifier, TwoLayerNetwork
 from tinygrad_course.training import compiled
-from tinygrad_course.training.compiled import EagerWarning
+from tinygrad_course.training.notices import EagerWarning
 
 # --------------------------------------------------------------------------------------------------- callbacks
 
@@ -96,6 +96,37 @@ def test_callbacks(name: str, data: Any, batch_size: int | None, engine: str) ->
     if name != "looks":
         plain = trained(engine, **settings)
         assert any(not np.allclose(a, b, rtol=1e-3) for a, b in zip(found.arrays().values(), plain.arrays().values()))
+
+
+class Growing(nn.Module):
+    """Has more parameters when a callback appends some."""
+
+    def __init__(self) -> None:
+        self.layer = nn.Linear(2, 1, random=np.random.RandomState(1))
+        self.scales: list[Tensor] = []
+
+    def cost(self, X: Any, Y: Any) -> Tensor:
+        Z: Any = self.layer(X)
+        for scale in self.scales:
+            Z = Z * scale
+        return nn.binary_cross_entropy(nn.sigmoid(Z), Y)
+
+
+@every_engine
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_a_callback_appends_parameters(batch_size: int | None, engine: str) -> None:
+    """Every engine trains them from then on; those that it takes away, it leaves."""
+    def act(out: Outcome, i: int) -> None:
+        scales = out.model.scales  # type: ignore[attr-defined]
+        if i in (20, 40):
+            scales.append(Tensor(np.full((1, 1), 2.0), requires_grad=True))
+        if i == 50:
+            gone.append((scales[0], scales.pop(0).numpy().copy()))
+
+    gone: list[tuple[Tensor, Any]] = []
+    found: Any = both(engine, Growing, act=act, batch_size=batch_size, optimizer=lambda: optim.Momentum(0.3))
+    assert len(found.model.scales) == 1 and found.model.scales[0].item() != 2
+    assert all(scale.numpy() == value != 2 for scale, value in gone) and len(gone) == 2
 
 
 def test_what_the_cost_reads_on_the_model_may_change(monkeypatch: pytest.MonkeyPatch) -> None:

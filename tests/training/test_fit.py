@@ -15,7 +15,7 @@ import pytest
 
 from tinygrad_course import InputError, Tensor, accuracy, data, fit, nn, optim, predict
 from tinygrad_course.models import LogisticRegression, PlanarClassifier
-from tinygrad_course.training import History, TrainingDiverged
+from tinygrad_course.training import History, TrainingDiverged, UntrainedWarning
 
 NAN, INF = float("nan"), float("inf")
 RANDOM = np.random.RandomState(0)
@@ -267,6 +267,7 @@ def hole(array: Any, value: float) -> Any:
     (X, hole(Y, 0.5), r"Y holds 0.5 at \(0, 3\); the labels must be 0 or 1"),
     (X.T, Y, r"X \(10, 2\) has 2 examples but Y \(1, 10\) has 10. Examples are columns here; did you mean X.T\?"),
     (X, Y.T, r"X \(2, 10\) has 10 examples but Y \(10, 1\) has 1. Did you mean Y.T\?"),
+    (X.T, Y.T, r"X \(10, 2\) has 2 examples but Y \(10, 1\) has 1. Examples are columns.*did you mean X.T and Y.T\?"),
     (X, Y[:, :7], r"X \(2, 10\) has 10 examples but Y \(1, 7\) has 7.$"),
     (X, Y[0], r"Y has shape \(10,\).*Did you mean Y.reshape\(1, -1\)"),
     (X[0], Y, r"X has shape \(10,\); one example per column"),
@@ -279,8 +280,8 @@ def hole(array: Any, value: float) -> Any:
     (X, None, "Y "),
     (np.ones((3, 10)), Y, r"matmul: W1 is \(4, 2\) but .* is \(3, 10\)"),
     (X, np.ones((2, 10)), r"y_hat is \(1, 10\) but Y is \(2, 10\)"),
-], ids=["nan", "inf", "nan label", "label 2", "label .5", "X.T", "Y.T", "m", "1-D Y", "1-D X", "empty", "no labels",
-        "strings", "digits", "complex", "ragged", "None", "n_x", "n_y"])
+], ids=["nan", "inf", "nan label", "label 2", "label .5", "X.T", "Y.T", "both turned", "m", "1-D Y", "1-D X", "empty",
+        "no labels", "strings", "digits", "complex", "ragged", "None", "n_x", "n_y"])
 def test_bad_data(X: Any, Y: Any, message: str) -> None:
     model = PlanarClassifier()
     before = values(model)
@@ -290,11 +291,11 @@ def test_bad_data(X: Any, Y: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, NAN, INF, "10", "x", [2], 1j, True], ids=str)
-@pytest.mark.parametrize("name", ["iterations", "batch_size", "print_cost", "record_every"])
+@pytest.mark.parametrize("name", ["iterations", "seed", "batch_size", "print_cost", "record_every"])
 def test_settings_that_are_no_whole_numbers(name: str, value: Any) -> None:
     if name == "print_cost" and value is True:
         return  # as in the course
-    with pytest.raises(InputError, match=f"{name} must be a whole number, at least [01], got"):
+    with pytest.raises(InputError, match=f"{name} must be a whole number, at least [01].*, got"):
         fit(PlanarClassifier(), X, Y, **{"iterations": 1, "learning_rate": 1.0} | {name: value})
 
 
@@ -309,11 +310,73 @@ def test_settings_that_are_no_whole_numbers(name: str, value: Any) -> None:
     ({"learning_rate": 1, "optimizer": optim.Adam()}, "give either learning_rate=.*or optimizer="),
     ({"optimizer": "adam"}, "(?i)optimizer"),
     ({"optimizer": optim.Adam}, "(?i)optimizer"),
+    ({"lr": 1}, "fit has no setting 'lr': did you mean learning_rate"),
+    ({"learning_rat": 1}, "fit has no setting 'learning_rat': did you mean learning_rate"),
+    ({"learning_rate": 1, "epoch": 3}, "fit has no setting 'epoch': did you mean epochs"),
+    ({"learning_rate": 1, "loss": "mse"}, "fit has no setting 'loss': did you mean cost"),
+    ({"learning_rate": 1, "zzz": 1}, "fit has no setting 'zzz'$"),
+    ({"learning_rate": 1, "epochs": 3}, "give either iterations=.* or epochs="),
+    ({"learning_rate": 1, "iterations": None, "epochs": 1.5}, "epochs must be a whole number"),
+    ({"learning_rate": 1, "seed": -1}, "seed must be a whole number, at least 0 and at most 4294967295, got -1"),
+    ({"learning_rate": 1, "seed": 2 ** 32}, "seed must be a whole number"),
+    ({"learning_rate": 1, "seed": None}, "seed must be a whole number"),
+    ({"learning_rate": 1, "cost": "bce"}, "there is no cost 'bce': did you mean binary_cross_entropy"),
+    ({"learning_rate": 1, "cost": "cross_entropie"}, "no cost 'cross_entropie': did you mean cross_entropy.*J_1, J_CE"),
+    ({"learning_rate": 1, "cost": 3}, "cost is 3; a function of y_hat and Y is expected"),
+    ({"learning_rate": 1, "callback": "print"}, "callback is 'print'; a function of iteration, model and cost"),
     ({"learning_rate": 1, "engine": "warp"}, "there is no engine 'warp'; there are auto, .*eager"),
 ], ids=lambda x: re.sub(" at 0x.*?>", ">", str(x)))
 def test_other_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fit(PlanarClassifier(), X, Y, **{"iterations": 1} | settings)
+
+
+def test_a_cost_by_its_name() -> None:
+    by_name, by_function = LogisticRegression(2), LogisticRegression(2)
+    histories = [fit(model, X, Y, iterations=3, learning_rate=1, cost=cost)
+                 for model, cost in ((by_name, "binary_cross_entropy"), (by_function, nn.binary_cross_entropy))]
+    assert histories[0].costs == histories[1].costs and values(by_name) == values(by_function)
+    with pytest.raises(InputError, match="the labels must be 0 or 1"):
+        fit(by_name, X, Y + 0.5, iterations=1, learning_rate=1, cost="binary_cross_entropy")
+
+
+@pytest.mark.parametrize("batch_size, iterations", [(None, 3), (4, 9), (5, 6), (10, 3), (99, 3)])
+def test_epochs(batch_size: int | None, iterations: int) -> None:
+    model, other = LogisticRegression(2), LogisticRegression(2)
+    history = fit(model, X, Y, epochs=3, learning_rate=1, batch_size=batch_size)
+    assert history.iterations == iterations
+    assert history.costs == fit(other, X, Y, iterations=iterations, learning_rate=1, batch_size=batch_size).costs
+
+
+@pytest.mark.parametrize("model", [PlanarClassifier, None, "planar", nn.sigmoid],
+                         ids=["class", "None", "text", "function"])
+def test_what_is_no_model(model: Any) -> None:
+    with pytest.raises(InputError, match="model is .*a Module such as.*" + (
+            r"did you mean PlanarClassifier\(\.\.\.\)" if model is PlanarClassifier else "is expected$")):
+        fit(model, X, Y, iterations=1, learning_rate=1)
+
+
+def test_numbers_of_classes_become_columns() -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.Softmax())
+    with pytest.raises(InputError, match=r"y_hat is \(3, 10\) but Y is \(1, 10\).*nn.one_hot\(Y, 3\)"):
+        fit(network, X, 2 * Y, iterations=1, learning_rate=1, cost=nn.cross_entropy)
+
+
+@pytest.mark.parametrize("engine", ["eager", "numpy", "native"])
+def test_what_is_not_trained_is_said(engine: str) -> None:
+    """A Tensor that requires a gradient and is in no place in which parameters are looked for; once."""
+    scale = Tensor([[2.0]], requires_grad=True, name="scale")
+
+    def cost(A: Tensor, Y: Any) -> Tensor:
+        return nn.mean_squared_error(A * scale, Y)
+
+    settings: Any = {"iterations": 30, "learning_rate": 0.1, "cost": cost, "engine": engine, "batch_size": 4}
+    network = nn.Sequential(nn.Linear(2, 1), nn.Tanh())
+    with pytest.warns(UntrainedWarning, match=r"depends on scale \(1, 1\), which.*no parameter of Sequential") as told:
+        fit(network, X, Y, **settings)
+    assert len(told) == 1 and told[0].filename == __file__
+    scale.requires_grad = False
+    fit(network, X, Y, **settings)
 
 
 def test_a_model_without_parameters() -> None:
@@ -439,6 +502,49 @@ def test_predict_and_accuracy_of_several_classes() -> None:
     assert predict(model, X[:, :3]).tolist() == [[1, 2, 2]]
     assert accuracy(model, X[:, :3], [[1, 2, 0]]) == pytest.approx(2 / 3)
     assert accuracy(model, X[:, :3], [[0, 0, 0], [1, 0, 1], [0, 1, 0]]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("given, message", [
+    (X[:, 0], r"X has shape \(2,\); one example per column.*X.reshape\(-1, 1\)"), (0.5, r"X has shape \(\)"),
+    ([["a"]], "X cannot be used as numbers"), (X * 1j, "X cannot be used as numbers"), (None, "X cannot be used"),
+    (hole(X, NAN), "y_hat is NaN for example 3, which has no label: X holds NaN there"),
+    (np.ones((3, 4)), "matmul"),
+], ids=["one example", "a number", "text", "complex", "nothing", "NaN", "n_x"])
+def test_what_cannot_be_predicted(given: Any, message: str) -> None:
+    for use in (lambda: predict(PlanarClassifier(), given), lambda: accuracy(PlanarClassifier(), given, Y)):
+        with pytest.raises(InputError, match=message):
+            use()
+
+
+def test_predictions_need_finite_parameters_and_a_column_for_each_example() -> None:
+    model = LogisticRegression(2)
+    model.w.data = [[NAN], [0.0]]
+    with pytest.raises(InputError, match="y_hat is NaN for example 0.*are its parameters finite"):
+        predict(model, X)
+    for y_hat in ([[0.1, 0.9]], [0.1, 0.2], 0.5, [[[0.1] * 10]]):
+        with pytest.raises(InputError, match=r"the model gives y_hat of shape .* for X \(2, 10\); \(n_y, 10\) is"):
+            predict(Fixed(*y_hat) if isinstance(y_hat, list) else Fixed(y_hat), X)
+    assert predict(nn.Sequential(lambda X: np.sum(X, axis=0)), Tensor(X)).shape == (1, 10)
+
+
+@pytest.mark.parametrize("labels, message", [
+    (2 * Y - 1, r"Y holds -1.0 at \(0, \d\); labels are whole numbers from 0 to 1. Did you mean \(Y \+ 1\) / 2\?"),
+    (Y + 1, "Y holds 2.0 at .*from 0 to 1$"), (hole(Y, NAN), r"Y holds nan at \(0, 3\)"), (Y * 0.5, "Y holds 0.5 at"),
+    (np.vstack([Y, 1 - Y]), r"predictions \(1, 10\) but labels \(2, 10\)"),
+    (Y.astype(str), "Y cannot be used as numbers"),
+], ids=["-1 and 1", "1 and 2", "NaN", "halves", "two rows", "text"])
+def test_labels_that_are_none(labels: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        accuracy(LogisticRegression(2), X, labels)
+
+
+def test_labels_of_classes_that_are_none() -> None:
+    model = Fixed([0.2, 0.1], [0.5, 0.2], [0.3, 0.7])
+    for labels in ([[0.3, 0.7], [0.4, 0.1], [0.3, 0.2]], [[1, 0], [1, 1], [0, 0]], [[0, 0], [0, 1], [0, 0]]):
+        with pytest.raises(InputError, match=r"labels \(3, 2\) are one-hot columns"):
+            accuracy(model, X[:, :2], labels)
+    with pytest.raises(InputError, match=r"Y holds 3 at \(0, 1\); labels are whole numbers from 0 to 2"):
+        accuracy(model, X[:, :2], [[1, 3]])
 
 
 def test_predict_records_nothing() -> None:

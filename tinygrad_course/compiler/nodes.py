@@ -330,8 +330,11 @@ def broadcast_to(a: Any, shape: Any) -> ArrayNode:
     return a if shape == a.shape else ArrayNode("broadcast_to", [a], shape, a.dtype)
 
 
-def concatenate(arrays: Iterable[Any], axis: int = 0) -> ArrayNode:
+def concatenate(arrays: Iterable[Any], axis: int | None = 0) -> ArrayNode:
+    """axis: None for all elements in a row."""
     nodes = [as_node(x) for x in arrays]
+    if axis is None:
+        nodes, axis = [reshape(x, (-1,)) for x in nodes], 0
     if len(nodes) == 1:
         return nodes[0]
     shape = np.concatenate([np.broadcast_to(0.0, x.shape) for x in nodes], axis=axis).shape

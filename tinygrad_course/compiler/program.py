@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course.compiler.nodes import ArrayNode
+from tinygrad_course.tensor import Tensor
 
 # ------------------------------------------------------------------------------------ what an input is bound to
 
@@ -67,6 +68,7 @@ class StepProgram:
     batches: whether X and Y are others in every step.  moving: inputs that others change, between two steps.
     invariant: the inputs that no step changes.
     gradients: dJ/dw by the input w, where the program still has it.
+    leaves: the Tensors with a gradient that the cost depends on; those that are no parameters are constants here.
     """
 
     nodes: list[ArrayNode]
@@ -77,6 +79,7 @@ class StepProgram:
     gradients: dict[ArrayNode, ArrayNode] = field(default_factory=dict)
     batches: bool = False
     moving: frozenset[ArrayNode] = frozenset()
+    leaves: list[Tensor] = field(default_factory=list)
 
     @property
     def invariant(self) -> list[ArrayNode]:

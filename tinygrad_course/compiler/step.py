@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.arguments import Task
+from tinygrad_course.arguments import Task, memory_for_columns
 from tinygrad_course.compiler import rewrites
 from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.nodes import ArrayNode
@@ -35,12 +35,6 @@ def optimised(program: StepProgram, iterations: int | None = None, zeros: Sequen
     program = in_span
     program = rewrites.without_dead_code(rewrites.relu_derivatives_from_activations(program))
     return rewrites.cost_kept(program)
-
-
-def _columns_like(array: Array, m: int) -> Array:
-    """Memory for m columns, in the order in which the columns of `array` lie."""
-    turned = array.ndim == 2 and abs(array.strides[0]) < abs(array.strides[1])
-    return np.empty((*array.shape[:-1], m), array.dtype, order="F" if turned else "C")
 
 
 @contextmanager
@@ -146,7 +140,7 @@ class TracedStep:
 @collector_paused()
 def traced_step(task: Task, iterations: int | None = None) -> TracedStep:
     """One training step of a model. Raises Untraceable where it cannot be compiled."""
-    batch = {name: array if task.batch_size is None else _columns_like(array, task.batch_size)
+    batch = {name: array if task.batch_size is None else memory_for_columns(array, task.batch_size)
              for name, array in (("X", task.X), ("Y", task.Y))}
     program = trace(task.model, task.cost_of, task.optimizer, batch["X"], batch["Y"], task.batch_size is not None)
     return TracedStep(task, dict(task.model.named_parameters()), batch, iterations, program)

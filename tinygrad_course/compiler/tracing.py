@@ -12,6 +12,7 @@ from tinygrad_course.compiler.nodes import ArrayNode, NamedNumber, Untraceable, 
 from tinygrad_course.compiler.program import DataSlot, ParameterSlot, Slot, StateSlot, StepProgram, ordered
 from tinygrad_course.compiler.side_effects import random_numbers_noticed, side_effects_noticed
 from tinygrad_course.graph.roles import named_steps
+from tinygrad_course.graph.walk import leaves
 from tinygrad_course.mode import mode, observed
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
@@ -79,7 +80,7 @@ def trace(model: Module, cost_of: Callable[[Any, Any], Any], optimizer: Optimize
     # Forward pass, then the gradients from the last layer to the first, as the backward pass computes them.
     forward = [tensor._data for tensor in reversed(topological_order(J))]
     nodes = ordered([cost, *updates.values()], start=[*forward, *reversed(grads.values())])
-    return StepProgram(nodes, cost, updates, slots, results, grads, batches)
+    return StepProgram(nodes, cost, updates, slots, results, grads, batches, leaves=leaves(J))
 
 
 def _state_nodes(optimizer: Optimizer, parameter: Tensor, w: Any, name: str, i: int,
@@ -124,11 +125,11 @@ def _named_learning_rate(optimizer: Optimizer) -> Iterator[None]:
     if type(rate) is not float:
         yield
         return
-    optimizer.learning_rate = NamedNumber(rate, "learning_rate")
+    vars(optimizer)["learning_rate"] = NamedNumber(rate, "learning_rate")
     try:
         yield
     finally:
-        optimizer.learning_rate = rate
+        vars(optimizer)["learning_rate"] = rate
 
 
 @contextmanager

@@ -37,6 +37,11 @@ def parents_first(outputs: Iterable[Tensor],
     return order
 
 
+def leaves(output: Tensor) -> list[Tensor]:
+    """The Tensors that require a gradient and were not computed, such as parameters, on which `output` depends."""
+    return [tensor for tensor in parents_first([output]) if tensor.op is None and tensor.requires_grad]
+
+
 class Held(NamedTuple):
     """A Module or a Tensor that a Module holds, and the Modules around it, from the outermost to the innermost."""
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -20,14 +19,11 @@ from tinygrad_course.mode import observed
 from tinygrad_course.tensor import Array, Tensor
 from tinygrad_course.training.pending import computed_when_read
 from tinygrad_course.training.run import TrainingRun, Values, named, train_eagerly
+from tinygrad_course.training.notices import EagerWarning, warn_user
 
 FEW = 20  # iterations for which compiling does not pay
 SECONDS = 0.05  # how long the steps may run without a look at Ctrl-C and the progress bar
 _said: set[str] = set()
-
-
-class EagerWarning(UserWarning):
-    """A model cannot be compiled, and why: it trains eagerly."""
 
 
 def train(run: TrainingRun, engine: str) -> None:
@@ -65,7 +61,7 @@ def _why_not_worthwhile(run: TrainingRun) -> str:
 def _say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
-        warnings.warn(text, EagerWarning, stacklevel=4)  # where `fit` was called
+        warn_user(text, EagerWarning)
 
 
 # ------------------------------------------------------------------------------------------ the steps of a run
@@ -86,7 +82,9 @@ class CompiledSteps:
         sizes = [rest] * bool(rest and run.iterations > batches.m // batches.size) + [batches.size]
         self.steps: dict[int, Step] = {}
         for size in sizes:  # all at once, as it may turn out that there is none for one of them
-            self.current = self.steps[size] = kind(traced.get(size) or traced_for(run, size))
+            step = traced.get(size) or traced_for(run, size)
+            run.say_what_is_not_trained(step.as_traced.leaves)
+            self.current = self.steps[size] = kind(step)
             self.current.load()
 
     def of_size(self, size: int) -> Step:

@@ -10,28 +10,35 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.arguments import Cost, check_whole, checked_task
+from tinygrad_course.arguments import Cost, check_whole, checked_task, first_place, real_array
 from tinygrad_course.autodiff import no_grad
-from tinygrad_course.errors import InputError
+from tinygrad_course.errors import InputError, did_you_mean
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer, Schedule
 from tinygrad_course.training.progress import training_progress
 from tinygrad_course.training.history import History, TrainingDiverged
 from tinygrad_course.training.run import Batches, Callback, TrainingRun, train_eagerly
 from tinygrad_course.training.validation import POINTS, checked_validation, labels_of
-from tinygrad_course.tensor import plain
+from tinygrad_course.tensor import Array, plain
 
 __all__ = ["ENGINES", "History", "TrainingDiverged", "accuracy", "fit", "predict"]
 
 ENGINES = ("auto", "eager", "numpy", "native")
+SETTINGS = ("iterations", "epochs", "learning_rate", "optimizer", "cost", "batch_size", "seed", "print_cost",
+            "record_every", "validation", "validate_every", "patience", "engine", "callback", "progress")
+ELSEWHERE = {"lr": "learning_rate", "alpha": "learning_rate", "learning_rate_init": "learning_rate",
+             "n_iter": "iterations", "max_iter": "iterations", "num_iterations": "iterations", "steps": "iterations",
+             "n_epochs": "epochs", "loss": "cost", "criterion": "cost", "objective": "cost", "opt": "optimizer",
+             "batch": "batch_size", "random_state": "seed", "verbose": "print_cost", "callbacks": "callback"}
 
 
 def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs: int | None = None,
-        learning_rate: float | Schedule | None = None, optimizer: Optimizer | None = None, cost: Cost | None = None,
+        learning_rate: float | Schedule | None = None, optimizer: Optimizer | None = None,
+        cost: Cost | str | None = None,
         batch_size: int | None = None, seed: int = 0, print_cost: int | bool | None = None,
         record_every: int | None = None, validation: tuple[Any, Any] | None = None,
         validate_every: int | None = None, patience: int | None = None, engine: str = "auto",
-        callback: Callback | None = None, progress: bool | None = None) -> History:
+        callback: Callback | None = None, progress: bool | None = None, **unknown: Any) -> History:
     """Train a model: `iterations` updates of its parameters, or as many as make so many `epochs`.
 
     An epoch is one pass over all examples: one update, or with `batch_size` as many as there are batches.
@@ -39,7 +46,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     X, Y: data (n_x, m) and labels (n_y, m), one example per column.
     learning_rate: for gradient descent, a number or a schedule such as optim.Cosine(0.1, 1000); or give an `optimizer`
     from `tinygrad_course.optim`.
-    cost: a function of y_hat and Y, in place of the model's own `cost`.
+    cost: a function of y_hat and Y, or the name of one in `nn`, in place of the model's own `cost`.
     batch_size: examples per update, drawn without repetition in an order that `seed` fixes; by default all.
     print_cost: print the cost every so many iterations; True, as in the course, every 100.
     record_every: note the cost in `History.costs` every so many iterations; by default as often as it is printed, and
@@ -64,6 +71,8 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     Raises InputError for data, labels or settings that cannot be used, and TrainingDiverged where the cost becomes
     NaN or infinite; the model then has the parameters that gave the last finite cost.
     """
+    for name in unknown:
+        raise InputError(f"fit has no setting {name!r}{did_you_mean(name, SETTINGS, ELSEWHERE)}")
     if isinstance(print_cost, bool):
         print_cost = 100 if print_cost else None
     if engine not in ENGINES:
@@ -75,10 +84,14 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
                                 ("patience", patience, 1)):
         if number is not None:
             check_whole(name, number, least)
+    check_whole("seed", seed, least=0, most=2 ** 32 - 1)
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback is {callback!r}; a function of iteration, model and cost is expected")
     task = checked_task(model, X, Y, learning_rate, optimizer, cost, batch_size)
+    batches = Batches(task.X.shape[-1], task.batch_size, seed)
     if iterations is None:
         assert epochs is not None
-        iterations = epochs * -(-task.X.shape[-1] // (task.batch_size or task.X.shape[-1]))
+        iterations = epochs * batches.in_an_epoch
     schedule = task.optimizer.learning_rate
     if isinstance(schedule, Schedule):
         schedule.check(iterations)
@@ -92,9 +105,8 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     start = time.perf_counter()
     with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \
             np.errstate(all="ignore"):
-        run = TrainingRun(task, iterations, Batches(task.X.shape[-1], task.batch_size, seed),
-                          record_every or print_cost or 1, print_cost, callback, report, interrupted, history,
-                          held_back)
+        run = TrainingRun(task, iterations, batches, record_every or print_cost or 1, print_cost, callback, report,
+                          interrupted, history, held_back)
         try:
             if engine == "eager":
                 history.why = "as asked for"
@@ -108,23 +120,60 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
 
 
 @no_grad()
-def predict(model: Module, X: Any) -> Any:
+def predict(model: Module, X: Any) -> Array:
     """The predicted labels as whole numbers, (1, m).
 
+    X: (n_x, m), one example per column.
     One output: 1 where y_hat > 0.5, else 0. Several outputs: the row with the largest y_hat, counted from 0.
+    Raises InputError for data that are no such array, and where y_hat is NaN.
     """
-    return labels_of(model(X).numpy())
+    return labels_of(_y_hat(model, X))
 
 
+@no_grad()
 def accuracy(model: Module, X: Any, Y: Any) -> float:
-    """The fraction of examples that are classified correctly. Y: (1, m), or one-hot columns (n_y, m)."""
-    predicted, labels = predict(model, X), np.asarray(plain(Y))
-    if labels.ndim == 2 and labels.shape[0] > 1:
+    """The fraction of examples that are classified correctly.
+
+    X: (n_x, m).  Y: a row of labels, (1, m), as `predict` gives them, or one-hot columns (n_y, m).
+    Raises InputError for other data or labels.
+    """
+    y_hat = _y_hat(model, X)
+    predicted, labels = labels_of(y_hat), real_array("Y", Y)
+    n_y = len(y_hat)
+    if labels.ndim == 2 and labels.shape == y_hat.shape and n_y > 1:
+        if not np.isin(labels, (0, 1)).all() or not (labels.sum(axis=0) == 1).all():
+            raise InputError(f"accuracy: labels {labels.shape} are one-hot columns, with a single 1 in each; "
+                             "or give them as a row, (1, m)")
         labels = labels.argmax(axis=0).reshape(1, -1)
     if labels.shape != predicted.shape:
         raise InputError(f"accuracy: there are predictions {predicted.shape} but labels {labels.shape}; labels are "
-                         "a row, (1, m)")
+                         "a row, (1, m)" + (f", or one-hot columns, ({n_y}, m)" if n_y > 1 else ""))
+    allowed = np.arange(max(n_y, 2))
+    if not np.isin(labels, allowed).all():
+        where = first_place(~np.isin(labels, allowed))
+        turned = ". Did you mean (Y + 1) / 2?" if n_y == 1 and np.isin(labels, (-1, 1)).all() else ""
+        raise InputError(f"accuracy: Y holds {labels[where]} at {where}; labels are whole numbers from 0 to "
+                         f"{allowed[-1]}{turned}")
     return float(np.mean(predicted == labels))
+
+
+def _y_hat(model: Module, X: Any) -> Array:
+    """What a model gives for m examples, (n_y, m)."""
+    X = real_array("X", X)
+    if X.ndim < 2:
+        raise InputError(f"X has shape {X.shape}; one example per column is expected, (n_x, m). Did you mean "
+                         "X.reshape(-1, 1), for one example?")
+    y_hat = np.asarray(plain(model(X)))
+    m = X.shape[-1]
+    y_hat = y_hat.reshape(1, -1) if y_hat.ndim < 2 else y_hat
+    if y_hat.ndim != 2 or y_hat.shape[1] != m:
+        raise InputError(f"the model gives y_hat of shape {y_hat.shape} for X {X.shape}; (n_y, {m}) is expected, one "
+                         "column for each example")
+    if np.isnan(y_hat).any():
+        where = first_place(np.isnan(y_hat))
+        source = "X holds NaN there" if np.isnan(X[..., where[1]]).any() else "are its parameters finite?"
+        raise InputError(f"y_hat is NaN for example {where[1]}, which has no label: {source}")
+    return y_hat
 
 
 @contextmanager

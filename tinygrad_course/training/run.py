@@ -8,12 +8,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_course.arguments import Task
+from tinygrad_course.arguments import Task, columns_of
+from tinygrad_course.graph.walk import leaves
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Array, Tensor, as_tensor
 from tinygrad_course.training.history import History, TrainingDiverged
 from tinygrad_course.training.validation import Validation
+from tinygrad_course.training.notices import UntrainedWarning, warn_user
 
 Callback = Callable[[int, Module, float], None]  # iteration, model, cost
 
@@ -29,9 +31,12 @@ class Batches:
         self.epoch = -1
         self.order: Any = None
 
+    @property
+    def in_an_epoch(self) -> int: return -(-self.m // self.size)
+
     def within_epoch(self, iteration: int) -> tuple[int, Array]:
         """Of an iteration its place in its epoch, and the order of the columns there. Iterations never go back."""
-        epoch, place = divmod(iteration, -(-self.m // self.size))
+        epoch, place = divmod(iteration, self.in_an_epoch)
         while self.epoch < epoch:
             self.order = self.random.permutation(self.m)
             self.epoch += 1
@@ -72,9 +77,21 @@ class TrainingRun:
     validation: Validation | None = None
     parameters: list[Tensor] = field(init=False)
     seconds_elsewhere: float = 0.0
+    said: bool = False  # what is not trained
 
     def __post_init__(self) -> None:
         self.parameters = self.task.model.parameters()
+
+    def say_what_is_not_trained(self, used: Sequence[Tensor]) -> None:
+        """Warns, once, of Tensors among those that the cost depends on which are no parameters."""
+        known = set(self.parameters)
+        others = [tensor for tensor in used if tensor not in known]
+        if others and not self.said:
+            self.said = True
+            names = ", ".join(f"{tensor.name or 'a Tensor'} {tensor.shape}" for tensor in others)
+            warn_user(f"the cost depends on {names}, which requires a gradient but is no parameter of "
+                      f"{type(self.task.model).__name__}, so it stays as it is: make it an attribute of the model, or "
+                      "set its requires_grad to False", UntrainedWarning)
 
     def is_recorded(self, iteration: int) -> bool:
         return iteration % self.record_every == 0
@@ -85,7 +102,7 @@ class TrainingRun:
         if self.batches.whole:
             return X, Y
         columns = self.batches.columns(iteration)
-        return X[..., columns], Y[..., columns]
+        return columns_of(X, columns), columns_of(Y, columns)
 
     def call_back(self, iteration: int, cost: float) -> None:
         """What the user wants to see; the time that it takes is none of training."""
@@ -186,12 +203,15 @@ def train_eagerly(run: TrainingRun, before: Values | None = None,
     X, Y = named(task.X, task.Y)
     before = before or Values.now(run)
     best = Best(run, best_so_far)
-    for i in range(history.iterations, run.iterations):
+    started = history.iterations
+    for i in range(started, run.iterations):
         if run.validated(i):
             break
         for parameter in run.parameters:
             parameter.grad = None
         J = task.cost_of(X, Y) if run.batches.whole else task.cost_of(*named(*run.data(i)))
+        if i == started:
+            run.say_what_is_not_trained(leaves(J))
         cost = J.item()
         if not np.isfinite(cost):
             history.iterations = max(i - 1, 0)
