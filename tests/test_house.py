@@ -21,6 +21,7 @@ ROOMS = {
     "files": "",
     "isolation": "files",
     "graph": "",
+    "numpy_functions": "",
     "summary": "graph",
     "data": "isolation",
     "models": "",
@@ -42,6 +43,7 @@ FACADE, ABOVE_THE_FACADE = "__init__", ["course", "cli"]
 UPWARDS = {
     ("tensor", "protocols"): "t @ array and np.tanh(t) are methods of Tensor; what they do is read after Tensor",
     ("tensor", "autodiff"): "t.backward() is a method of Tensor",
+    ("protocols", "numpy_functions"): "np.std(t) is looked for there when it is first called",
     ("nn", "summary"): "nn.summary(model) is where users look for it",
     ("compiler.step", "compiler.javascript"): "step.javascript() is a method of a step",
 }

@@ -33,10 +33,11 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
 PLAIN_UFUNCS: set[Any] = {
     np.sign, np.floor, np.ceil, np.rint, np.trunc, np.floor_divide, np.isfinite, np.isinf, np.isnan, np.signbit,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
-    np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.heaviside,
 }
 
 REDUCE_OPTIONS = {"axis", "keepdims"}
+FURTHER_OPTIONS = {"correction", "dtype", "initial", "mean", "order", "out", "where"}  # of np.sum and its like
 REDUCTIONS: dict[Any, Callable[..., Tensor]] = {np.add: Tensor.sum, np.maximum: Tensor.max, np.minimum: Tensor.min}
 
 
@@ -97,7 +98,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
 PLAIN_FUNCTIONS: set[Any] = {
     np.argmax, np.argmin, np.argsort, np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
     np.full_like, np.array_equal, np.allclose, np.isclose, np.result_type, np.any, np.all, np.count_nonzero,
-    np.nonzero, np.round, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
+    np.nonzero, np.round, np.around, np.fix, np.argpartition, np.argwhere, np.flatnonzero, np.nanargmax, np.nanargmin,
+    np.searchsorted, np.digitize, np.isin, np.array_equiv, np.isneginf, np.isposinf, np.imag,
+    np.linalg.matrix_rank, np.array_repr, np.array_str, np.array2string, np.may_share_memory,
     np.shares_memory, np.iscomplexobj, np.isrealobj,
 }
 
@@ -113,13 +116,21 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         return REDUCTIONS[ufunc](*inputs, **{"axis": 0, **kwargs})
     if ufunc in PLAIN_UFUNCS:
         return _asked(getattr(ufunc, method), map(plain, inputs), kwargs)
+    from tinygrad_course import numpy_functions  # what the engine itself does not need
+    found = numpy_functions.UFUNCS[method].get(ufunc)
+    if found is not None and not (method == "__call__" and kwargs):
+        return _asked(found, inputs, kwargs, ufunc.__name__)
     raise InputError(_not_recorded(f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}"), kwargs))
 
 
 def apply_function(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `Tensor.__array_function__` does. Raises InputError for what cannot be recorded."""
-    if function in FUNCTIONS:
-        return _asked(FUNCTIONS[function], args, kwargs, function.__name__)
+    found = FUNCTIONS.get(function)
+    if found is None or FURTHER_OPTIONS & {*kwargs}:
+        from tinygrad_course import numpy_functions
+        found = numpy_functions.FUNCTIONS.get(function, found)
+    if found is not None:
+        return _asked(found, args, kwargs, function.__name__)
     if function in PLAIN_FUNCTIONS:
         return _asked(function, map(plain, args), {key: plain(value) for key, value in kwargs.items()})
     raise InputError(_not_recorded(f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1), {}))

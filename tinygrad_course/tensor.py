@@ -233,6 +233,10 @@ class Tensor:
     def __rpow__(self, other: Any) -> Tensor: return apply(ops.power, other, self)
     def __matmul__(self, other: Any) -> Tensor: return apply(ops.matmul, self, other)
     def __rmatmul__(self, other: Any) -> Tensor: return apply(ops.matmul, other, self)
+    def __mod__(self, other: Any) -> Tensor: return _by_numpy(np.remainder, self, other)
+    def __rmod__(self, other: Any) -> Tensor: return _by_numpy(np.remainder, other, self)
+    def __floordiv__(self, other: Any) -> Any: return np.floor_divide(self, other)
+    def __rfloordiv__(self, other: Any) -> Any: return np.floor_divide(other, self)
     def __neg__(self) -> Tensor: return apply(ops.negative, self)
     def __pos__(self) -> Tensor: return self
     def __abs__(self) -> Tensor: return apply(ops.absolute, self)
@@ -280,6 +284,23 @@ class Tensor:
     def var(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
         return apply(ops.var, self, axis=axes_given(axis), keepdims=keepdims, ddof=ddof)
 
+    # What the engine does not need is recorded by `numpy_functions`.
+    def std(self, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        return _by_numpy(np.std, self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return _by_numpy(np.prod, self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis: int | None = None) -> Tensor: return _by_numpy(np.cumsum, self, axis=axis)
+    def cumprod(self, axis: int | None = None) -> Tensor: return _by_numpy(np.cumprod, self, axis=axis)
+    def take(self, indices: Any, axis: int | None = None) -> Tensor: return _by_numpy(np.take, self, indices, axis=axis)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Tensor:
+        return _by_numpy(np.repeat, self, repeats, axis=axis)
+
+    def diagonal(self, offset: int = 0) -> Tensor: return _by_numpy(np.diagonal, self, offset)
+    def trace(self, offset: int = 0) -> Tensor: return _by_numpy(np.trace, self, offset)
+
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         return apply(ops.max_, self, axis=axes_given(axis), keepdims=keepdims)
 
@@ -307,6 +328,7 @@ class Tensor:
 
     def reshape(self, *shape: Any) -> Tensor: return apply(ops.reshape, self, shape=sizes_given(shape))
     def ravel(self) -> Tensor: return apply(ops.ravel, self)
+    def flatten(self) -> Tensor: return apply(ops.ravel, self)
     def squeeze(self, axis: Any = None) -> Tensor: return apply(ops.squeeze, self, axis=axes_given(axis))
     def expand_dims(self, axis: Any) -> Tensor: return apply(ops.expand_dims, self, axis=axes_given(axis))
     def broadcast_to(self, *shape: Any) -> Tensor: return apply(ops.broadcast_to, self, shape=sizes_given(shape))
@@ -335,6 +357,12 @@ class Tensor:
 
     def __apply_op__(self, op: Op, *inputs: Any, **params: Any) -> Tensor:
         return apply(op, *inputs, **params)
+
+
+def _by_numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Tensor:
+    """One of NumPy's functions that gives a Tensor here, of which its type stubs know nothing."""
+    result: Tensor = function(*args, **options)
+    return result
 
 
 def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
