@@ -138,3 +138,33 @@ def test_directional_derivative_has_order_four() -> None:
               for step in (0.1, 0.05)]
     assert 14 < errors[0] / errors[1] < 18
     assert errors[1] < 1e-4
+
+
+@pytest.mark.parametrize("function, x", [
+    (lambda x: 1 / x, 0.0), (lambda x: ops.Op("bad", lambda x: 2 * x, "", lambda g, y, x: g * np.inf)(x), 2.0),
+    (lambda x: ops.Op("bad", lambda x: 2 * x, "", lambda g, y, x: g * np.nan)(x), 2.0), (np.sqrt, 0.0),
+    (lambda x: ops.Op("bad", lambda x: x * x, "", lambda g, y, x: g * 2.002 * x)(x), 1e8),
+    (lambda x: ops.Op("bad", np.log, "", lambda g, y, x: g * 1.001 / x)(x), 1e-5),
+    (lambda x: ops.Op("bad", lambda x: 1 + x * x, "", lambda g, y, x: g * 2.2 * x)(x), 1e-3),
+], ids=["pole", "infinite", "nan", "root", "large", "small", "small and flat"])
+def test_what_is_wrong_is_found_at_every_size(function: Any, x: float) -> None:
+    with np.errstate(all="ignore"), pytest.raises(GradcheckError):
+        gradcheck(function, np.array([x]))
+
+
+@pytest.mark.parametrize("x", [1e-9, 1e-5, 1e-3, 1.0, 1e5, 1e9])
+@pytest.mark.parametrize("function", [np.log, np.sqrt, lambda x: 1 / x, lambda x: x * x, lambda x: x ** 0.3],
+                         ids=["log", "sqrt", "1/x", "square", "power"])
+def test_steps_follow_the_size_of_x(function: Any, x: float) -> None:
+    assert gradcheck(function, np.array([x, 2 * x, 1.5 * x]))
+
+
+@pytest.mark.parametrize("fails, message", [
+    (lambda: gradcheck(lambda t: t.data * 2, np.ones(3)), "gives ndarray, but a Tensor is needed"),
+    (lambda: gradcheck(3, np.ones(3)), "function is 3"), (lambda: gradcheck(np.tanh, "a"), "input 0 cannot be str"),
+    (lambda: gradcheck(np.tanh, np.ones(3), step=0), "step must be a positive number"),
+    (lambda: gradcheck(np.tanh, np.ones(3), tolerance="1"), "tolerance must be a positive number"),
+])
+def test_arguments(fails: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fails()

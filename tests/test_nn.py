@@ -1,12 +1,15 @@
 """Layers: which parameters a Module finds, what they start from, and what layers compute."""
 
+from collections import UserDict, UserList, deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tinygrad_course import InputError, Tensor, nn
+from tinygrad_course import InputError, Tensor, nn, optim
 
 
 def parameter(*values: float) -> Tensor:
@@ -242,3 +245,168 @@ def test_what_a_module_has_to_define() -> None:
 def test_sizes_of_a_layer(n_in: Any, n_out: Any) -> None:
     with pytest.raises(InputError, match=f"at least one input and one unit.*n_in={n_in}, n_out={n_out}"):
         nn.Linear(n_in, n_out)
+
+
+# ------------------------------------------------------------------------------------- where parameters are found
+
+
+@dataclass
+class Pair:
+    first: Any
+    second: Any
+
+
+HOLDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "list": lambda a, b: [a, b], "tuple": lambda a, b: (a, b), "deque": lambda a, b: deque([a, b]),
+    "dict": lambda a, b: {"x": a, 1: b}, "UserList": lambda a, b: UserList([a, b]),
+    "UserDict": lambda a, b: UserDict(x=a, y=b), "set": lambda a, b: {a, b},
+    "frozenset": lambda a, b: frozenset({a, b}), "object array": lambda a, b: objects(a, b), "dataclass": Pair, "namespace": lambda a, b: SimpleNamespace(a=a, b=b),
+    "nested": lambda a, b: [{"x": deque([Pair(a, None)])}, (frozenset({b}),)],
+}
+
+
+def objects(*several: Any) -> Any:
+    array = np.empty(len(several), object)
+    for i, x in enumerate(several):
+        array[i] = x
+    return array
+
+
+class Holder(nn.Module):
+    def __init__(self, held: Any): self.held = held
+
+
+@pytest.mark.parametrize("kind", HOLDERS)
+def test_parameters_are_found_wherever_they_are(kind: str) -> None:
+    a, b = nn.Linear(2, 3), parameter(1)
+    module = Holder(HOLDERS[kind](a, b))
+    assert set(module.parameters()) == {a.W, a.b, b}
+    if kind in ("set", "frozenset"):
+        with pytest.raises(InputError, match="held of Holder is a set, whose order.*make it a list"):
+            module.state_dict()
+    else:
+        state = module.state_dict()
+        module.load_state_dict({name: values + 1 for name, values in state.items()})
+        for name, values in module.state_dict().items():
+            np.testing.assert_array_equal(values, state[name] + 1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HOLDERS if kind not in ("set", "frozenset", "nested")])
+def test_arrays_are_buffers_wherever_they_are(kind: str) -> None:
+    given = np.zeros(2), np.array([1, 2])
+    module = Holder(HOLDERS[kind](*given))
+    assert module.parameters() == [] and len(module.state_dict()) == 2
+    first, second = module.state_dict()
+    module.load_state_dict({first: [0.5, 1.5], second: [3, 4]})
+    assert [values.tolist() for values in module.state_dict().values()] == [[0.5, 1.5], [3, 4]]
+    with pytest.raises(InputError, match="is int64, which cannot hold the float64 that was given"):
+        module.load_state_dict({first: [0.5, 1.5], second: [3.5, 4]})
+    assert kind == "tuple" or given[0].tolist() == [0, 0]  # the array of whoever gave it is not written to
+
+
+class Normalised(nn.Module):
+    """With a frozen parameter, and a running mean as a Tensor and as an array."""
+
+    def __init__(self) -> None:
+        self.layer, self.scale = nn.Linear(2, 2), parameter(2)
+        self.mean, self.count, self._seen = Tensor(np.zeros((2, 1))), np.zeros((2, 1)), np.zeros(7)
+
+    def forward(self, X: Any) -> Tensor:
+        Z = self.layer(X)
+        self.mean = 0.9 * self.mean + 0.1 * Z.mean(axis=1, keepdims=True).detach()
+        self.count, self._seen = self.count + Z.shape[1], Z.data
+        return self.scale * (Z - self.mean)
+
+
+def test_state_is_parameters_frozen_ones_and_buffers() -> None:
+    model, other = Normalised(), Normalised()
+    model.layer.W.requires_grad = model.layer.b.requires_grad = False
+    model(np.ones((2, 5)))
+    assert [name for name, _ in model.named_parameters()] == ["scale"]
+    state = model.state_dict()
+    assert set(state) == {"layer.W", "layer.b", "scale", "mean", "count"} and state["count"].tolist() == [[5], [5]]
+    other.load_state_dict(state)
+    np.testing.assert_array_equal(other(np.eye(2)).data, model(np.eye(2)).data)
+    assert other.count.tolist() == [[7], [7]]
+    other.cache = np.zeros(3)
+    with pytest.raises(InputError, match="cache.*name begins with _"):
+        model.load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("held", [
+    {"a.b": parameter(1), "a": {"b": parameter(2)}}, {1: parameter(1), "1": parameter(2)}], ids=["path", "text"])
+def test_names_that_collide_are_refused(held: Any) -> None:
+    with pytest.raises(InputError, match="holds 2 Tensors or arrays called held.*one would be lost"):
+        Holder(held).state_dict()
+    assert len(Holder(held).parameters()) == 2
+
+
+# -------------------------------------------------------------------------------------------- errors that teach
+
+
+@pytest.mark.parametrize("fails, message", [
+    (lambda: nn.Sequential(nn.Linear(2, 1), nn.Tanh), r"module 1 is the class Tanh: write Tanh\(\)"),
+    (lambda: nn.Sequential(nn.Linear(2, 1), 3), "module 1 is 3, which is neither a Module nor a function"),
+    (lambda: nn.Linear(2, 3, "best"), "init is 'best'.*names zeros, small, lecun, he, xavier"),
+    (lambda: nn.Linear(2, 3, lambda n_out, n_in, random: np.zeros((n_in, n_out))), r"gave shape \(2, 3\): W is"),
+    (lambda: nn.Linear(2, 3, random=7), r"random is 7.*np.random.RandomState\(1\)"),
+    (lambda: nn.Linear(2, 3)(np.ones(2)), r"W is \(3, 2\) but X is \(2,\): one example is a column.*reshape\(-1, 1\)"),
+    (lambda: nn.one_hot([0, 1.5]), "whole numbers from 0"),
+    (lambda: nn.one_hot([0, 3], 3), "whole numbers from 0 to n_classes - 1"),
+    (lambda: nn.one_hot([[0], [1]]), r"labels are a row.*shape \(2, 1\)"),
+    (lambda: nn.one_hot([]), "of at least one"),
+    (lambda: nn.cross_entropy(nn.softmax(np.ones((3, 2))), np.array([[0, 2]])), r"nn.one_hot\(Y, 3\)"),
+    (lambda: nn.Linear(2, 1).load_state_dict([1]), "a dict such as"),
+])
+def test_messages_say_what_to_do(fails: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fails()
+
+
+@pytest.mark.parametrize("module, name, meant", [
+    (nn, "Relu", "ReLU"), (nn, "Dense", "Linear"), (nn, "BCELoss", "binary_cross_entropy"), (nn, "sqrt", "lecun"),
+    (nn, "LeakyRelu", "LeakyReLU"), (optim, "SGD", "GradientDescent"), (optim, "adam", "Adam"),
+])
+def test_did_you_mean(module: Any, name: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no {name}; did you mean {meant}?"):
+        getattr(module, name)
+    assert not hasattr(module, "nonsense")
+
+
+@pytest.mark.parametrize("module", [nn, optim])
+def test_modules_show_what_is_for_users(module: Any) -> None:
+    assert dir(module) == sorted(module.__all__) and all(hasattr(module, name) for name in dir(module))
+
+
+def test_names_of_initialisers_and_generators() -> None:
+    for name in ("zeros", "small", "lecun", "he", "xavier"):
+        W, V = (nn.Linear(3, 5, init, np.random.RandomState(7)).W.data for init in (name, getattr(nn, name)))
+        np.testing.assert_array_equal(W, V)
+    assert nn.Linear(3, 5, random=np.random.default_rng(1)).W.shape == (5, 3)
+
+
+def test_a_list_of_modules_is_accepted() -> None:
+    layers = [nn.Linear(2, 3), nn.Tanh()]
+    np.testing.assert_array_equal(nn.Sequential(layers)(np.eye(2)).data, nn.Sequential(*layers)(np.eye(2)).data)
+
+
+def test_one_hot() -> None:
+    expected = np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 0]])
+    for labels in ([0, 2, 1], np.array([[0, 2, 1]], np.uint8), Tensor([0.0, 2.0, 1.0])):
+        np.testing.assert_array_equal(nn.one_hot(labels), expected, strict=True)
+    assert nn.one_hot([0], 4).tolist() == [[1], [0], [0], [0]]
+
+
+def test_forward_gets_all_that_it_takes() -> None:
+    class Two(nn.Module):
+        def forward(self, A: Any, B: Any, train: bool = True) -> Any: return (A - B) * train
+
+    assert Two()(Tensor(3.0), B=Tensor(1.0)).item() == 2
+    assert Two()(Tensor(3.0), Tensor(1.0), train=False).item() == 0
+
+
+def test_a_slope_that_is_learned() -> None:
+    activation = nn.LeakyReLU(Tensor(0.25, requires_grad=True))
+    activation(np.array([[-2.0, 3.0]])).sum().backward()
+    (slope,) = activation.parameters()
+    assert slope.grad == -2 and names(nn.Sequential(activation)) == ["0.slope"]

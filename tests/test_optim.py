@@ -379,3 +379,48 @@ def test_schedules_beside_pytorch() -> None:
             assert float(ours(t)) == pytest.approx(scheduler.get_last_lr()[0], rel=1e-9)
             theirs.step()
             scheduler.step()
+
+
+@pytest.mark.parametrize("rule", [optim.GradientDescent, optim.Momentum, optim.Adam])
+def test_settings_are_checked_also_when_they_are_set_later(rule: Any) -> None:
+    optimizer = rule(0.1)
+    with pytest.raises(InputError, match="the learning rate must be .*positive.* got -1"):
+        optimizer.learning_rate = -1
+    with pytest.raises(InputError, match="the weight decay must be"):
+        optimizer.weight_decay = NAN
+    optimizer.learning_rate = optimizer.learning_rate * np.float64(0.5)
+    assert type(optimizer.learning_rate) is float and optimizer.learning_rate == 0.05
+    w = Tensor(np.ones(2, np.float32), requires_grad=True)
+    w.grad = np.ones(2)
+    optimizer.step([w])
+    assert w.dtype == np.float32
+
+
+@pytest.mark.parametrize("given, message", [
+    (3.0, r"such as model.parameters\(\); got 3.0"), ([np.ones(2)], "step moves parameters"),
+    ([Tensor([1.0], requires_grad=True) * 2], "Tensors that were not computed"),
+])
+def test_what_is_no_parameter_is_not_moved(given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        optim.Adam().step(given)
+
+
+def test_a_rule_must_keep_shape_and_dtype() -> None:
+    class Wrong(optim.Optimizer):
+        def update(self, w: Any, g: Any, state: Any) -> Any: return w.astype(self.kind)[self.part], state
+
+    w = Tensor(np.ones((2, 1)), requires_grad=True, name="w")
+    w.grad = np.ones((2, 1))
+    for Wrong.kind, Wrong.part, said in [(np.float32, ..., r"\(2, 1\) float32"), (float, 0, r"\(1,\) float64")]:
+        with pytest.raises(InputError, match=rf"Wrong.update turns w \(2, 1\) float64 into {said}"):
+            Wrong(0.1).step([w])
+
+
+def test_what_underflows_is_harmless() -> None:
+    w = Tensor(np.ones(2), requires_grad=True)
+    optimizer = optim.Adam(0.1)
+    with np.errstate(all="raise"):
+        for g in (1e-150, 1e-200):
+            w.grad = np.full(2, g)
+            optimizer.step([w])
+    assert np.isfinite(w.data).all()

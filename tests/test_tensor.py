@@ -1,7 +1,9 @@
 """The Tensor: what goes in, its operators, its values in place, and the memory that a graph holds."""
 
+import copy
 import gc
 import math
+import pickle
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_course import InputError, Tensor, grad, no_grad, ops
+from tinygrad_course import InputError, Tensor, grad, nn, no_grad, ops
 from tinygrad_course.autodiff import topological_order
 
 # -------------------------------------------------------------------------------------------- construction
@@ -387,3 +389,130 @@ def test_values_can_be_changed_in_place_after_grad_as_after_backward() -> None:
     assert np.array_equal(w.data, [0.0, 0.0])
     with pytest.raises(InputError, match="new values"):
         grad(cost, w)
+
+
+# ------------------------------------------------------------------------------------------ copies and pickles
+
+
+def pickled(x: Any) -> Any:
+    return pickle.loads(pickle.dumps(x))
+
+
+@pytest.mark.parametrize("copied", [pickled, copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_a_deep_graph_is_copied_with_its_leaves(copied: Callable[[Any], Any]) -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = x
+    for _ in range(5000):
+        y = y * 1.0 + x
+    cost = (y * y).sum()
+    for _ in range(2):  # what one pickle leaves behind must not mislead the next
+        (x2, cost2, y2) = copied((x, cost, y))
+        assert x2 is not x and x2.name == "x" and not np.shares_memory(x2.data, x.data)
+        with pytest.raises(ValueError, match="read-only"):
+            x2.data[0] = 7
+        cost2.backward()
+        np.testing.assert_array_equal(x2.grad, 2 * 5001 ** 2 * x.data)
+        np.testing.assert_array_equal(y2.grad, 2 * y.data)
+        assert x.grad is None
+        copied(y).sum().backward()
+
+
+def test_copies_of_what_holds_tensors() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    A = model(np.ones((2, 4)))
+    A.sum().backward()
+    for other in (pickled(model), copy.deepcopy(model), *pickled([model])):
+        for (name, p), q in zip(model.named_parameters(), other.parameters(), strict=True):
+            np.testing.assert_array_equal(p.data, q.data, err_msg=name)
+            np.testing.assert_array_equal(p.grad, q.grad)
+            q.data += 1
+            assert q.requires_grad and not np.array_equal(p.data, q.data)
+    shallow = copy.copy(model.parameters()[0])
+    shallow.data += 1
+    assert not np.array_equal(shallow.data, model.parameters()[0].data)
+    with pytest.raises(InputError, match=r"own cannot be pickled.*ops.op"):
+        pickle.dumps(ops.Op("own", np.copy, "{0}", lambda g, y, x: g)(Tensor([1.0], requires_grad=True)))
+
+
+# --------------------------------------------------------------------- lists, arrays and numbers of Tensors
+
+
+def two() -> tuple[Tensor, Tensor]:
+    return Tensor(2.0, requires_grad=True, name="w0"), Tensor(3.0, requires_grad=True, name="w1")
+
+
+@pytest.mark.parametrize("joined", [
+    lambda a, b: Tensor([a, b]), lambda a, b: Tensor([[a], [b]]).ravel(), lambda a, b: np.stack([a, b]),
+    lambda a, b: Tensor([0.0, 0.0]) + [a, b],
+    lambda a, b: (a, b) - Tensor([0.0, 0.0]), lambda a, b: np.maximum(Tensor([-9.0, -9.0]), [a, b]),
+    lambda a, b: np.copy(Tensor([a, b])), lambda a, b: Tensor(Tensor([a, b])),
+    lambda a, b: np.concatenate([[a], np.stack([b])]), lambda a, b: Tensor([a, b], dtype=np.float32),
+], ids=range(10))
+def test_lists_of_tensors_are_recorded(joined: Callable[[Tensor, Tensor], Tensor]) -> None:
+    a, b = two()
+    result = joined(a, b)
+    np.testing.assert_array_equal(result.data, [2, 3])
+    (result * np.array([10.0, 100.0])).sum().backward()
+    assert (a.grad, b.grad) == (10, 100)
+
+
+@pytest.mark.parametrize("swallow", [
+    np.asarray, lambda w: np.array([w, w]), lambda w: np.zeros(2) + [w, w],
+    lambda w: np.full(3, w), lambda w: np.mean([w, w]), lambda w: np.r_[w],
+    lambda w: np.vectorize(abs)(w), lambda w: np.linspace(0, w, 3), lambda w: np.arange(w),
+    lambda w: np.zeros(2).__setitem__(slice(None), w), lambda w: np.ones(2).__iadd__(w), lambda w: np.array(w * 2),
+    lambda w: Tensor([w, w], requires_grad=True), lambda w: np.add.reduce(w.reshape(1), initial=3.0),
+], ids=range(14))
+def test_a_gradient_is_not_lost_within_numpy(swallow: Callable[[Tensor], Any]) -> None:
+    with pytest.raises(InputError, match=r"gradient|graph|\.data"):
+        swallow(two()[0])
+
+
+@pytest.mark.parametrize("fails, message", [
+    (lambda t: t * 1j, "multiply: cannot compute with complex"),
+    (lambda t: t.astype(complex), "astype gives complex128, but Tensors hold real numbers"),
+    (lambda t: t + np.ma.masked_array([1.0, 2], [True, False]), "masked array would lose its mask"),
+    (lambda t: t + None, "add: cannot compute with NoneType"),
+    (lambda t: t.var(ddof=Tensor(1)), "var: ddof is a Tensor"),
+    (lambda t: t.leaky_relu(1j), "leaky_relu gives complex128"),
+    (lambda t: t.__setitem__(0, 1.0), r"elements of a Tensor cannot be assigned.*np.where.*t.data\[...\]"),
+    (lambda t: bool(t), "shape .2,.: whether it is true is ambiguous"),
+    (lambda t: setattr(t, "grad", np.ones((2, 400))), r"t has shape \(2,\), but the gradient has \(2, 400\).*sum"),
+    (lambda t: t < "a", "less: "),
+    (lambda t: t.argmax(axis=4), "argmax: axis 4 is out of bounds"),
+    (lambda t: Tensor(1.0, 2.0), "Several numbers are one list"),
+    (lambda t: np.sum(t, 0, None), "np.sum of a Tensor: "),
+], ids=range(13))
+def test_what_cannot_be_right_is_refused(fails: Callable[[Tensor], Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fails(Tensor([1.0, 2.0], requires_grad=True, name="t"))
+
+
+def test_a_gradient_that_is_assigned_takes_the_dtype_of_its_tensor() -> None:
+    t = Tensor(np.ones(2, np.float32), requires_grad=True)
+    t.grad = [1, 2]
+    assert t.grad is not None and t.grad.dtype == np.float32
+    t.grad *= 2
+    np.testing.assert_array_equal(t.grad, [2, 4])
+
+
+def test_underflow_is_harmless_also_where_numpy_raises() -> None:
+    x = Tensor([1e-200], requires_grad=True)
+    with np.errstate(all="raise"):
+        (x * x + np.tanh(x) * 1e-300).sum().backward()
+        assert nn.binary_cross_entropy(nn.sigmoid(np.array([[800.0]])), np.array([[1.0]])).item() == 0
+        with pytest.raises(FloatingPointError):
+            x * 1e308 * 1e308
+
+
+def test_values_are_not_copied_where_nobody_else_holds_them() -> None:
+    w = Tensor(np.ones(3), requires_grad=True)
+    array = id(w._data)
+    (w * w).sum().backward()  # the graph is gone
+    w.data -= 0.5 * w.grad
+    assert id(w._data) == array
+    cost = (w * w).sum()
+    cost.backward()
+    w.data += 1  # this one is not: it keeps what it has seen
+    with pytest.raises(InputError, match="new values"):
+        cost.backward()

@@ -56,6 +56,14 @@ def real_numbers(x: Any, what: str, dtype: Any = None, copy: bool | None = None)
         raise InputError(f"{what} {type(x).__name__} {str(x)[:60]!r}: {error}") from None
 
 
+def quoted(x: Any) -> str:
+    """How a message quotes what was given; Python refuses to print very long integers."""
+    try:
+        return f"{x!r:.60}"
+    except ValueError:
+        return f"a {type(x).__name__}"
+
+
 def operand(op: ops.Op, x: Any) -> Any:
     """An input of an operation: a Tensor or a Node as it is, a list of Tensors stacked, all else as an array.
 

@@ -65,9 +65,15 @@ def J_1(y_hat: Any, Y: Any, reduction: str = "sum") -> Tensor:
     return _reduced(np.abs(Y - A), reduction)
 
 
+def _real(x: Any) -> Tensor:
+    """With unsigned integers, differences that should be negative would be large."""
+    tensor: Tensor = as_tensor(x)
+    return tensor.astype(np.float64) if tensor._data.dtype.kind in "iub" else tensor
+
+
 def _prepared(name: str, y_hat: Any, Y: Any, reduction: str) -> tuple[Tensor, Tensor]:
-    A, Y = as_tensor(y_hat), as_tensor(Y)
-    if reduction not in REDUCTIONS:
+    A, Y = _real(y_hat), _real(Y)
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise InputError(f"{name}: reduction {reduction!r} is unknown; there are {', '.join(REDUCTIONS)}")
     if A._data.shape != Y._data.shape:
         # Broadcasting (1, m) against (m, 1) would silently compare every example with every other.

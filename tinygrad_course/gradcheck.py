@@ -1,16 +1,18 @@
 """Gradients checked against differences of function values, which know nothing of the chain rule."""
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.autodiff import grad
+from tinygrad_course.conversions import real_numbers
 from tinygrad_course.errors import InputError
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Array, Tensor
 
-Array = Any
 SMALL = 64  # inputs of up to so many elements are checked element by element
 
 
@@ -34,17 +36,28 @@ def gradcheck(function: Callable[..., Tensor], inputs: Any, *, tolerance: float 
     element by element.
     tolerance: the largest difference allowed, relative to the larger of both values; differences are also accepted
     where they are smaller than what rounding leaves of them.
+    step: that of the differences, for an element x relative to |x| where that is more than 1. Where the values differ,
+    the function may only bend too much for it: it is then tried relative to |x| for all, as log needs it near 0.
 
-    Raises GradcheckError, which names the input, the element and both values, and InputError for other dtypes.
+    Raises GradcheckError, which names the input, the element and both values, also where one of them is not finite;
+    InputError for other dtypes, and for a function that gives no Tensor.
     """
+    if not callable(function):
+        raise InputError(f"gradcheck: function is {function!r:.60}; a function of Tensors is needed")
+    for name, setting in (("tolerance", tolerance), ("step", step)):
+        if not isinstance(setting, Real) or not 0 < setting < np.inf:
+            raise InputError(f"gradcheck: {name} must be a positive number; got {setting!r:.60}")
     several = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    arrays = [np.array(x.data if isinstance(x, Tensor) else x) for x in several]
+    arrays = [real_numbers(x, f"gradcheck: input {i} cannot be", copy=True) for i, x in enumerate(several)]
     for i, x in enumerate(arrays):
         if x.dtype != np.float64:
             raise InputError(f"gradcheck: input {i} is {x.dtype}; differences need the precision of float64")
 
     tensors = [Tensor(x, requires_grad=True, name=f"input {i}") for i, x in enumerate(arrays)]
     output = function(*tensors)
+    if not isinstance(output, Tensor):
+        raise InputError(f"gradcheck: the function gives {type(output).__name__}, but a Tensor is needed: what leaves "
+                         "the graph, for instance by .data or .item(), cannot be differentiated")
     random = np.random.RandomState(seed)
     weights = random.uniform(0.5, 1.5, output.shape)
     found = grad(output, tensors, gradient=weights) if output.requires_grad else [
@@ -56,14 +69,27 @@ def gradcheck(function: Callable[..., Tensor], inputs: Any, *, tolerance: float 
             return float(np.sum(result.numpy() * weights))
 
         def compare(where: str, direction: Array, x: Array = x, g: Tensor = g, i: int = i) -> None:
-            expected = directional_derivative(value, x, direction, step)
-            autodiff = float(np.sum(g.numpy() * direction))
-            rounding = 1e-12 * max(1.0, abs(value(x))) / step
-            difference = abs(autodiff - expected)
-            if not difference <= tolerance * max(abs(autodiff), abs(expected)) + rounding:
-                raise GradcheckError(
-                    f"the gradient of input {i} {where} is {autodiff:.10g}, but finite differences give "
-                    f"{expected:.10g}: they differ by {difference:.3g}, a factor {_ratio(autodiff, expected)}")
+            size = np.abs(x)
+            failed = None
+            for scale in (np.maximum(size, 1), np.where(size > 0, size, 1)):
+                along = direction * scale
+                with np.errstate(all="ignore"):
+                    expected = directional_derivative(value, x, along, step)
+                    autodiff = float(np.sum(g.numpy() * along))
+                    rounding = 1e-12 * max(1.0, abs(value(x))) / step
+                    largest, difference = max(abs(autodiff), abs(expected)), abs(autodiff - expected)
+                if failed is not None:  # rounding must not excuse everything where steps are tiny
+                    rounding = min(rounding, 1e-4 * largest)
+                if math.isfinite(largest) and difference <= tolerance * largest + rounding:
+                    return
+                one = float(np.abs(along).sum()) / float(np.abs(direction).sum())
+                failed = failed or (autodiff / one, expected / one)
+            assert failed is not None
+            autodiff, expected = failed
+            raise GradcheckError(
+                f"the gradient of input {i} {where} is {autodiff:.10g}, but finite differences give "
+                f"{expected:.10g}: they differ by {abs(autodiff - expected):.3g}, a factor "
+                f"{_ratio(autodiff, expected)}")
 
         if x.size <= SMALL:
             for index in np.ndindex(x.shape):

@@ -10,8 +10,9 @@ def unknown_name(module: str, name: str, known: Sequence[str], elsewhere: Mappin
 
     elsewhere: what other libraries call something, and what it is called here.
     """
-    lower = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower().replace("_", ""), [x.replace("_", "") for x in lower], 1, 0.75)
-    found = elsewhere.get(name) or next((lower[x] for x in lower if close and x.replace("_", "") == close[0]), None)
+    def plain(x: str) -> str: return x.lower().replace("_", "")
+    close = get_close_matches(plain(name), [plain(x) for x in known], 1, 0.75)
+    alike = sorted((x for x in known if close and plain(x) == close[0]), key=lambda x: x[0] != name[0])
+    found = elsewhere.get(name) or next(iter(alike), None)
     return AttributeError(f"{module} has no {name}" + (f"; did you mean {found}?" if found else
                                                        f"; it has {', '.join(known)}" if known else ""), name=name)

@@ -64,6 +64,15 @@ class Op:
                 return x.__apply_op__(self, *inputs, **params)
         return self.value(*inputs, **params)
 
+    def __reduce__(self) -> Any:
+        if REGISTRY.get(self.name) is not self:
+            raise InputError(f"the operation {self.name} cannot be pickled, as it has no name in the registry: "
+                             "define it by ops.op(...)")
+        return _registered, (self.name,)
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        return self
+
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.notation}>"
 
@@ -79,6 +88,10 @@ class ForEachInput(Sequence[VJP]):
 
     def __len__(self) -> int:
         raise TypeError("one VJP for each input, however many there are")
+
+
+def _registered(name: str) -> Op:
+    return REGISTRY[name]
 
 
 def op(name: str, value: Callable[..., Any], notation: str, *vjps: VJP | None, **more: Any) -> Op:

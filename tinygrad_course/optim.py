@@ -5,21 +5,32 @@ Tensors share.
 """
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
-from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_course.conversions import finite_number, quoted
 from tinygrad_course.errors import InputError
+from tinygrad_course.naming import unknown_name
 from tinygrad_course.schedules import Cosine, Exponential, Schedule, StepDecay, WarmUp
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Tensor, describe
 
 __all__ = ["Adam", "AdamW", "Cosine", "Exponential", "GradientDescent", "Momentum", "Nesterov", "Optimizer", "RMSprop",
            "Schedule", "StepDecay", "WarmUp"]
 
 State = tuple[Any, ...]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> NoReturn:
+    raise unknown_name("optim", name, __all__, {"SGD": "GradientDescent", "StepLR": "StepDecay",
+                                                "ExponentialLR": "Exponential", "CosineAnnealingLR": "Cosine"})
+
+
 POSITIVE = "positive", lambda x: x > 0
 FRACTION = "at least 0 and less than 1", lambda x: 0 <= x < 1
 LIMITS = ("clip_value", "clip_norm")  # None where there is none
@@ -69,12 +80,19 @@ class Optimizer:
         """Move each parameter against its `grad`; one without a gradient stays where it is.
 
         The new values are new arrays: a graph that used the old ones keeps them.
+        Raises InputError for what are no parameters, and where a rule gives values of another shape or dtype.
         """
-        moved = [parameter for parameter in parameters if parameter.grad is not None]
-        for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
-            w = parameter._data
-            new, self.states[parameter] = self.changed(w, g, self.state_of(parameter, w))
-            parameter.hold(new if type(new) is type(w) else np.asarray(new))
+        moved = [parameter for parameter in _checked(parameters) if parameter.grad is not None]
+        with np.errstate(under="ignore"):  # averages of gradients fade away to zero
+            for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
+                w = parameter._data
+                new, state = self.changed(w, g, self.state_of(parameter, w))
+                new = new if type(new) is type(w) else np.asarray(new)
+                if new.shape != w.shape or new.dtype != w.dtype:
+                    raise InputError(f"{type(self).__name__}.update turns {describe(parameter)} {w.shape} {w.dtype} "
+                                     f"into {new.shape} {new.dtype}")
+                self.states[parameter] = state
+                parameter.hold(new)
 
     def clipped(self, gradients: list[Any]) -> list[Any]:
         """The gradients of all parameters, as the rule gets them."""
@@ -208,8 +226,21 @@ class AdamW(Adam):
         return new - self.learning_rate * (self.weight_decay * w), state
 
 
+def _checked(parameters: Any) -> list[Tensor]:
+    if not isinstance(parameters, Iterable):
+        raise InputError("step takes the Tensors that are to move, such as model.parameters(); got "
+                         f"{quoted(parameters)}")
+    several = list(parameters)
+    for parameter in several:
+        if not isinstance(parameter, Tensor) or parameter.op is not None:
+            raise InputError("step moves parameters, which are Tensors that were not computed, as model.parameters() "
+                             f"gives them; got {type(parameter).__name__}")
+    return several
+
+
 def _setting(name: str, wanted: str, holds: Callable[[float], bool], value: Any) -> float:
     """A Python float: NumPy's float64 would turn float32 parameters into float64."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not holds(float(value)):
-        raise InputError(f"{name} must be a finite number, {wanted}; got {value!r}")
-    return float(value)
+    number = finite_number(value)
+    if number is None or not holds(number):
+        raise InputError(f"{name} must be a finite number, {wanted}; got {quoted(value)}")
+    return number

@@ -20,6 +20,7 @@ from tinygrad_course.broadcasting import Shape
 from tinygrad_course.conversions import (REAL, WRONG, DetachedError, as_array, axes_given, dtype_given, index_given,
                                          operand, real_numbers, sizes_given, stacked)
 from tinygrad_course.conversions import plain as plain
+from tinygrad_course.copying import ancestors, as_plain_array, deep_copy, state_of
 from tinygrad_course.errors import InputError
 from tinygrad_course.mode import mode
 from tinygrad_course.ops import Op
@@ -180,6 +181,24 @@ class Tensor:
         """Fill `grad` of every Tensor that this one was computed from: see `autodiff.backward`."""
         from tinygrad_course.autodiff import backward
         backward(self, gradient)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return object.__new__, (type(self),), state_of(self)
+
+    def __setstate__(self, state: tuple[Any, Any, dict[str, Any]]) -> None:
+        _, data, rest = state
+        self._data, self._user = as_plain_array(data), None
+        self._grad = rest.pop("grad")
+        for name, value in rest.items():
+            setattr(self, name, value)
+        if self.op is not None and not self._differentiated:
+            _lend(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return deep_copy(self, memo)  # type: ignore[no-any-return]
+
+    def __copy__(self) -> Tensor:
+        return self.__deepcopy__({} if self.op is None else {id(x): x for x in ancestors(self)})
 
     def __repr__(self) -> str:
         name = f", name={self.name!r}" if self.name is not None else ""
@@ -405,6 +424,14 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
     for observer in now.observers:
         observer.computed(result, op, inputs, params)
     return result
+
+
+def _lend(step: Tensor) -> None:
+    """The graph borrows the arrays of its leaves: see `data`."""
+    for x in step.parents:
+        if x.op is None:
+            x._data.setflags(False)
+            x._user = weakref.ref(step)
 
 
 def _record(result: Tensor, op: Op, inputs: Sequence[Any], arrays: list[Any], params: dict[str, Any]) -> None:
