@@ -260,7 +260,8 @@ HOLDERS: dict[str, Callable[[Any, Any], Any]] = {
     "list": lambda a, b: [a, b], "tuple": lambda a, b: (a, b), "deque": lambda a, b: deque([a, b]),
     "dict": lambda a, b: {"x": a, 1: b}, "UserList": lambda a, b: UserList([a, b]),
     "UserDict": lambda a, b: UserDict(x=a, y=b), "set": lambda a, b: {a, b},
-    "frozenset": lambda a, b: frozenset({a, b}), "object array": lambda a, b: objects(a, b), "dataclass": Pair, "namespace": lambda a, b: SimpleNamespace(a=a, b=b),
+    "frozenset": lambda a, b: frozenset({a, b}), "object array": lambda a, b: objects(a, b), "dataclass": Pair,
+    "namespace": lambda a, b: SimpleNamespace(a=a, b=b),
     "nested": lambda a, b: [{"x": deque([Pair(a, None)])}, (frozenset({b}),)],
 }
 

@@ -186,6 +186,8 @@ def grad(output: Tensor, inputs: Any, gradient: Any = None, create_graph: bool =
         if not isinstance(x, Tensor) or not x.requires_grad:
             raise InputError(f"grad: input {i}, {describe(x)}, requires no gradient; make it with "
                              "Tensor(..., requires_grad=True) before computing the output")
+    if not isinstance(create_graph, (bool, np.bool_)):
+        raise InputError(f"create_graph is True or False; got {create_graph!r:.60}")
     seed = _seed(output, gradient)
     with observed(recording=bool(create_graph)):
         total = gradients(output, as_tensor(seed) if create_graph else plain(seed), several, bool(create_graph))

@@ -9,6 +9,7 @@ gradient of that number, so the backward pass adds them up: `unbroadcast`.
 from __future__ import annotations
 
 from itertools import zip_longest
+from numbers import Integral
 from typing import Any, TypeVar
 
 from tinygrad_course.errors import InputError
@@ -25,6 +26,7 @@ def broadcast_shape(*shapes: Shape) -> Shape:
 
     Raises `InputError` with the aligned table of `explain_broadcast` where the rule does not hold.
     """
+    shapes = _checked(shapes)
     columns = _columns(shapes)
     sizes = [_common_size(column) for column in columns]
     if None in sizes:
@@ -44,7 +46,10 @@ def explain_broadcast(*shapes: Shape) -> str:
     axis -1: 5 and 1: B is stretched to 5
     axis -2: 3 and 3: equal
     axis -3: 15 and none: B is repeated 15 times
+
+    Raises InputError for what is no shape.
     """
+    shapes = _checked(shapes)
     columns = _columns(shapes)
     sizes = [_common_size(column) for column in columns]
     widths = [max(len(str(size)) for size in column if size is not None) for column in reversed(columns)]
@@ -75,6 +80,14 @@ def unbroadcast(gradient: ArrayOrTensor, shape: Shape) -> ArrayOrTensor:
     axes = [i for i, size in enumerate(given) if i < added or shape[i - added] != size]
     total: ArrayOrTensor = gradient.sum(axis=tuple(axes), keepdims=True)
     return total if added == 0 else total.reshape(shape)  # type: ignore[no-any-return]
+
+
+def _checked(shapes: tuple[Any, ...]) -> tuple[Shape, ...]:
+    for shape in shapes:
+        if not isinstance(shape, (tuple, list)) or not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):
+            raise InputError(f"a shape is a tuple of whole numbers, such as x.shape; got {type(shape).__name__} "
+                             f"{str(shape)[:60] if not isinstance(shape, int) else ''}")
+    return tuple(tuple(shape) for shape in shapes)
 
 
 def _columns(shapes: tuple[Shape, ...]) -> list[tuple[int | None, ...]]:

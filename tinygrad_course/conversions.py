@@ -4,6 +4,7 @@ Everything here asks for the protocol of a Tensor rather than for the class, so 
 """
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Any
 
@@ -13,7 +14,7 @@ from tinygrad_course import ops
 from tinygrad_course.errors import InputError
 
 REAL = "fiub"  # kinds of dtype: floats, integers, unsigned integers, Booleans
-WRONG = (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError)  # what NumPy raises
+WRONG = (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, np.ma.MAError)  # NumPy raises
 
 
 class DetachedError(InputError):
@@ -64,6 +65,17 @@ def quoted(x: Any) -> str:
         return f"a {type(x).__name__}"
 
 
+def finite_number(x: Any) -> float | None:
+    """x as a Python float, or as the float that it is; None for what is no finite real number."""
+    if not isinstance(x, numbers.Real) or isinstance(x, (bool, np.bool_)):
+        return None
+    try:
+        number = x if isinstance(x, float) and not isinstance(x, np.generic) else float(x)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def operand(op: ops.Op, x: Any) -> Any:
     """An input of an operation: a Tensor or a Node as it is, a list of Tensors stacked, all else as an array.
 
@@ -100,7 +112,8 @@ def sizes_given(sizes: tuple[Any, ...]) -> tuple[Any, ...]:
 def index_given(index: Any) -> tuple[Any, ...]:
     """An index as a tuple; lists and Tensors in it become arrays."""
     parts = index if isinstance(index, tuple) else (index,)
-    return tuple(np.asarray(plain(part)) if isinstance(part, list) or is_tensor(part) else part for part in parts)
+    return tuple(real_numbers(part, "an index cannot be") if isinstance(part, list) or is_tensor(part) else part
+                 for part in parts)
 
 
 def dtype_given(dtype: Any) -> Any:

@@ -3,13 +3,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from tinygrad_course.autodiff import grad
-from tinygrad_course.conversions import real_numbers
+from tinygrad_course.conversions import finite_number, real_numbers
 from tinygrad_course.errors import InputError
 from tinygrad_course.tensor import Array, Tensor
 
@@ -45,8 +44,8 @@ def gradcheck(function: Callable[..., Tensor], inputs: Any, *, tolerance: float 
     if not callable(function):
         raise InputError(f"gradcheck: function is {function!r:.60}; a function of Tensors is needed")
     for name, setting in (("tolerance", tolerance), ("step", step)):
-        if not isinstance(setting, Real) or not 0 < setting < np.inf:
-            raise InputError(f"gradcheck: {name} must be a positive number; got {setting!r:.60}")
+        if not 0 < (finite_number(setting) or 0):
+            raise InputError(f"gradcheck: {name} must be a positive number; got {type(setting).__name__}")
     several = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     arrays = [real_numbers(x, f"gradcheck: input {i} cannot be", copy=True) for i, x in enumerate(several)]
     for i, x in enumerate(arrays):

@@ -97,7 +97,7 @@ class Module:
         held = self.named_state()
         if set(state) != set(held):
             hint = "" if set(held) - set(state) else (
-                ". A result that is only kept to be looked at is no state as an array, t.data, whose name begins with _")
+                ". What is only kept to be looked at is no state as an array, t.data, whose name begins with _")
             raise InputError(f"{type(self).__name__} has the parameters {', '.join(held) or 'none'}, but "
                              f"{', '.join(map(str, state)) or 'none'} were given{hint}")
         arrays = {name: _fitting(f"{name} of {type(self).__name__}", held[name].value, state[name]) for name in held}

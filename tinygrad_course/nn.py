@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 
@@ -88,9 +88,9 @@ def one_hot(labels: Any, n_classes: int | None = None) -> Array:
         raise InputError(f"one_hot: labels are a row, (1, m) or (m,), of at least one; got shape {row.shape}")
     whole = row.reshape(-1)
     n = int(whole.max()) + 1 if n_classes is None and np.isfinite(whole).all() else n_classes
-    if not isinstance(n, (int, np.integer)) or not np.isin(whole, np.arange(n)).all():
+    if not _is_count(n) or not np.isin(whole, np.arange(n)).all():
         raise InputError("one_hot: labels are whole numbers from 0 to n_classes - 1; got values from "
-                         f"{whole.min():g} to {whole.max():g}, and n_classes={n_classes!r}")
+                         f"{whole.min():g} to {whole.max():g}, and n_classes={n_classes!r:.60}")
     return np.asarray(np.arange(n)[:, None] == whole, dtype=np.float64)
 
 
@@ -102,7 +102,7 @@ Initialiser = Callable[[int, int, Any], Any]
 
 def zeros(n_out: int, n_in: int, random: Any) -> Array:
     """All units of a layer alike, so they stay alike: for logistic regression."""
-    return np.zeros((n_out, n_in))
+    return np.zeros(_sizes(n_out, n_in))
 
 
 def small(n_out: int, n_in: int, random: Any) -> Array:
@@ -130,7 +130,18 @@ def _normal(n_out: int, n_in: int, random: Any) -> Array:
     """randn(n_out, n_in), by the name that generators of both kinds know."""
     if not hasattr(random, "standard_normal"):
         raise InputError(f"random is {random!r}: random numbers are needed, from np.random.RandomState(1) for instance")
-    return random.standard_normal((n_out, n_in))  # type: ignore[no-any-return]
+    return random.standard_normal(_sizes(n_out, n_in))  # type: ignore[no-any-return]
+
+
+def _is_count(n: Any) -> TypeGuard[int]:
+    return bool(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 1 <= n < 2 ** 31)
+
+
+def _sizes(n_out: Any, n_in: Any) -> tuple[int, int]:
+    if not all(_is_count(n) for n in (n_in, n_out)):
+        raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
+                         f"n_in={n_in!r:.60}, n_out={n_out!r:.60}")
+    return n_out, n_in
 
 
 INITIALISERS: dict[str, Initialiser] = {"zeros": zeros, "small": small, "lecun": lecun, "he": he, "xavier": xavier}
@@ -150,15 +161,17 @@ class Linear(Module):
 
     def __init__(self, n_in: int, n_out: int, init: Initialiser | str = lecun, random: Any = None,
                  layer: int | None = None, dtype: Any = None):
-        if not all(isinstance(n, (int, np.integer)) and n >= 1 for n in (n_in, n_out)):
-            raise InputError("a linear layer needs at least one input and one unit, whole numbers; got "
-                             f"n_in={n_in!r}, n_out={n_out!r}")
+        _sizes(n_out, n_in)
         number = "" if layer is None else str(layer)
         init = INITIALISERS.get(init, init) if isinstance(init, str) else init
         if not callable(init):
             raise InputError(f"init is {init!r}: a function such as nn.he is needed, or one of the names "
                              f"{', '.join(INITIALISERS)}")
-        W = init(n_out, n_in, np.random if random is None else random)
+        try:
+            W = init(n_out, n_in, np.random if random is None else random)
+        except TypeError as error:
+            raise InputError(f"init is {init!r:.60}, which cannot be called as init(n_out, n_in, random): "
+                             f"{error}") from error
         self.W = Tensor(W, requires_grad=True, name=f"W{number}", dtype=dtype)
         self.b = Tensor(np.zeros((n_out, 1)), requires_grad=True, name=f"b{number}", dtype=dtype)
         if self.W.shape != (n_out, n_in):
@@ -240,6 +253,8 @@ class Sequential(Module):
 def summary(model: Module, m: int) -> None:
     """Print the course's shape table of a model for m examples, with the number of parameters."""
     from tinygrad_course.summary import shape_table
+    if not isinstance(model, Module):
+        raise InputError(f"summary: {type(model).__name__} is no Module, such as nn.Sequential(...)")
     print(shape_table(model, m))
 
 

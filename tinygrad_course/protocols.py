@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_course import ops
 from tinygrad_course.conversions import WRONG, plain
@@ -46,8 +47,9 @@ def transpose(a: Any, axes: Any = None) -> Tensor:
 
 
 def moveaxis(a: Any, source: Any, destination: Any) -> Tensor:
-    sources = np.atleast_1d(source) % a.ndim
-    destinations = np.atleast_1d(destination) % a.ndim
+    sources, destinations = (normalize_axis_tuple(axes, a.ndim) for axes in (source, destination))
+    if len(sources) != len(destinations):
+        raise InputError(f"np.moveaxis of a Tensor: {len(sources)} axes cannot go to {len(destinations)} places")
     order = [axis for axis in range(a.ndim) if axis not in sources]
     for target, axis in sorted(zip(destinations, sources)):
         order.insert(target, axis)
@@ -56,7 +58,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Tensor:
 
 def split(a: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     a = as_tensor(a)
-    positions = np.split(np.arange(a.shape[axis]), indices_or_sections)
+    positions = np.split(np.arange(a.shape[axis]), plain(indices_or_sections))
     before = (slice(None),) * (axis % a.ndim)
     starts = [0, *np.cumsum([len(part) for part in positions]).tolist()]
     return [a[before + (slice(start, start + len(part)),)] for start, part in zip(starts, positions)]

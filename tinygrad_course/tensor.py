@@ -340,7 +340,8 @@ class Tensor:
         return apply(ops.matmul if self.ndim == np.ndim(other) == 2 else ops.dot, self, other)
 
     def transpose(self, *axes: Any) -> Tensor:
-        return apply(ops.transpose, self, axes=sizes_given(axes) if axes and axes != (None,) else None)
+        usual = not axes or len(axes) == 1 and axes[0] is None
+        return apply(ops.transpose, self, axes=None if usual else sizes_given(axes))
 
     def swapaxes(self, axis1: int, axis2: int) -> Tensor:
         return apply(ops.swapaxes, self, axis1=axis1, axis2=axis2)
