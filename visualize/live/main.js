@@ -59,4 +59,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { re
 showSteps(null);
 
 // For those who want to look further, and for tests.
-window.livePage = {data, machine, trainer, open, shown, showSteps, get stepper() { return stepper; }};
+window.livePage = {data, machine, trainer, open, shown, randomState, showSteps, get stepper() { return stepper; }};

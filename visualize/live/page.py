@@ -18,7 +18,7 @@ from tinygrad_course.equations.explain import GradientFlow
 from tinygrad_course.equations.places import check_cost
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
-from tinygrad_course.graph.record import Record, recorded, unchanged
+from tinygrad_course.graph.record import Record, recorded, unchanged, watched
 from tinygrad_course.graph.roles import course_names, roles_of
 from tinygrad_course.mode import observed
 from tinygrad_course.nn import Module
@@ -36,6 +36,7 @@ SCRIPTS = ("texts", "numbers", "elements", "machine", "matrix", "graph", "answer
            "units", "training", "main")
 MOST_NUMBERS = 3_000_000  # of X and Y in one file
 MANY_STEPS = 400          # with more, only what is asked for is compiled
+MANY_BOXES = 40           # with more, Modules are folded until they are wanted
 GRID = 72                 # points along each side of the plane of two inputs
 Pictures = tuple[int, int, int]
 
@@ -135,12 +136,15 @@ def _of_model(model: Module, X: Any, Y: Any, rate: float, optimizer: Optimizer |
     X, Y = _sample(X, Y, notes)
     cost_of = model.cost if cost is None else lambda X, Y: cost(model(X), Y)
     inputs = [Tensor(X, name="X"), Tensor(Y, name="Y")]
-    with unchanged(parameters), observed(recording=True, alone=True):
+    with watched(*parameters) as watch:
         J = cost_of(*inputs)
+    with unchanged(parameters):
         check_cost(J)
         story = Story(GradientFlow(J))
         picture = _picture(J)
     data, scripts = _steps(story, parameters, notes)
+    if len(data["picture"]["boxes"]) > MANY_BOXES and (folds := story.folds(watch.calls)):
+        data["folded"] = story.picture(folds)
     texts = [scripts]
     data["title"] = clean(title or type(model).__name__)
     names = course_names(model)

@@ -89,7 +89,16 @@ function stepsView(data, machine, switches = null) {
     return matrixFigure({symbol: steps[i].symbol, shape: steps[i].shape, data: machine.value(i), name: steps[i].name, sources,
       chosen: chosen && chosen.step === i && !chosen.what ? chosen.k : -1, choose: (k) => { choose(i, k); tell(); }});
   }
-  function flow(parts) { return make("div", {class: "flow"}, parts); }
+  // Figures with the signs between them; a sign stays with the figure that follows it.
+  function flow(parts) {
+    const pairs = [];
+    for (const part of parts.filter(Boolean)) {
+      const open = pairs[pairs.length - 1];
+      if (open && open.childElementCount === 1 && open.firstChild.classList.contains("sign")) open.append(part);
+      else pairs.push(make("div", {class: "pair"}, part));
+    }
+    return make("div", {class: "flow"}, pairs);
+  }
   const between = (text) => make("span", {class: "sign", text, "aria-hidden": "true"});
 
   function tellForward(i) {

@@ -1,6 +1,8 @@
 """What the page tells: each step of a recorded graph with its equations, forwards and backwards, and its box."""
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
@@ -8,15 +10,25 @@ from tinygrad_course.equations.explain import GradientFlow
 from tinygrad_course.equations.expressions import EXAMPLES
 from tinygrad_course.equations.math import MathMLWriter
 from tinygrad_course.equations.rules import ELEMENTWISE, multiply, power
+from tinygrad_course.graph.record import Call
+from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph.names import as_line
 from tinygrad_course.visualize.layout.layered import LayoutGraph, place
 from tinygrad_course.visualize.scene.lettering import clean, line_width
 
 Tree = list[Any]  # of MathML: a tag, then texts and trees
 HEIGHT, SIDE, NARROWEST = 44.0, 14.0, 64.0
-WIDEST = 190.0
+WIDEST, FOLDED = 190.0, 150.0
 NAME_SIZE, OPERATION_SIZE = 15.0, 10.5
 AS_WRITTEN = {"add": "+", "subtract": "−", "multiply": "⊙"}
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Steps that are shown as one box."""
+
+    name: str
+    steps: list[int]
 
 
 class Story:
@@ -116,20 +128,44 @@ class Story:
 
     # ------------------------------------------------------------------------------------------------- boxes
 
-    def picture(self) -> dict[str, Any]:
-        """Boxes and arrows with their places. Numbers that have no name stand in equations only."""
+    def picture(self, folds: Sequence[Fold] = ()) -> dict[str, Any]:
+        """Boxes and arrows with their places; what a fold holds is one box.
+
+        Numbers that have no name stand in equations only.
+        """
         shown = [i for i in range(len(self.steps)) if self.steps[i]["kind"] != "constant"]
-        number = {i: n for n, i in enumerate(shown)}
-        sizes = [(self._width(i), HEIGHT) for i in shown]
-        edges = [(number[parent], number[i]) for i in shown for parent in dict.fromkeys(self.places.parents[i])
-                 if parent in number]
+        fold_of = {i: fold for fold in folds for i in fold.steps}
+        members: dict[Any, list[int]] = {}  # of each box, by its fold or its only step
+        for i in shown:
+            members.setdefault(fold_of.get(i, i), []).append(i)
+        number = {i: n for n, inside in enumerate(members.values()) for i in inside}
+        sizes = [(self._width(inside[-1]) if len(inside) == 1 else FOLDED, HEIGHT) for inside in members.values()]
+        edges = list(dict.fromkeys((number[parent], number[i]) for i in shown for parent in self.places.parents[i]
+                                   if parent in number and number[parent] != number[i]))
         placed = place(LayoutGraph(sizes, edges))
-        return {"width": round(placed.width, 1), "height": round(placed.height, 1),
-                "boxes": [{"step": i, "x": round(x, 1), "y": round(y, 1), "width": round(width, 1), "height": height}
-                          for i, (x, y), (width, height) in zip(shown, placed.centres, sizes)],
-                "arrows": [{"from": shown[tail], "to": shown[head],
-                            "route": [[round(x, 1), round(y, 1)] for x, y in route]}
+        boxes = [{"steps": inside, "x": round(x, 1), "y": round(y, 1), "width": round(width, 1), "height": height,
+                  **({"fold": clean(key.name)} if isinstance(key, Fold) else {})}
+                 for (key, inside), (x, y), (width, height) in zip(members.items(), placed.centres, sizes)]
+        return {"width": round(placed.width, 1), "height": round(placed.height, 1), "boxes": boxes,
+                "arrows": [{"from": tail, "to": head, "route": [[round(x, 1), round(y, 1)] for x, y in route]}
                            for (tail, head), route in zip(edges, placed.routes)]}
+
+    def folds(self, calls: Mapping[Tensor, Call]) -> list[Fold]:
+        """One for each call of a Module within the model, with the parameters that nothing else uses."""
+        inside: dict[Call, list[int]] = {}
+        for i, step in enumerate(self.places.steps):
+            if step in calls and len(chain := calls[step].chain()) > 1:
+                inside.setdefault(chain[1], []).append(i)
+        users: dict[int, set[int]] = {}
+        for i, parents in enumerate(self.places.parents):
+            for parent in parents:
+                users.setdefault(parent, set()).add(i)
+        found = []
+        for n, (call, steps) in enumerate(inside.items(), start=1):
+            own = [i for i in self.places.parameters if users.get(i, set()) and users[i] <= set(steps)]
+            if len(steps) + len(own) > 1:
+                found.append(Fold(f"{type(call.module).__name__} {n}", sorted([*own, *steps])))
+        return found
 
     def _width(self, i: int) -> float:
         name = line_width(as_line(self.flow.name(i)), NAME_SIZE, True)

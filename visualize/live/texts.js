@@ -3,6 +3,7 @@ const texts = {
   steps: "Step by step", training: "Training", both: "Steps and training",
   subtitle: (operations, m) => `${operations} operations` + (m ? ` · ${m} examples` : ""),
   graph: "The computational graph. Choose a box to go to its step.",
+  fold: "Fold Modules", unfold: "Unfold all", inside: (n) => `${n} operations`,
   forward: "Forward", backward: "Backward", of: (n, all) => `step ${n} of ${all}`,
   first: "To the first step", previous: "One step back", play: "Play", pause: "Pause", next: "One step on",
   last: "To the last step", position: "Which step", pace: "Pace", paces: ["slow", "steady", "quick"],

@@ -11,7 +11,7 @@ import numpy as np
 import pages
 import pytest
 
-from tinygrad_course import InputError, Tensor, data, fit, nn
+from tinygrad_course import InputError, Tensor, data, fit, nn, optim
 from tinygrad_course.autodiff import gradients
 from tinygrad_course.equations.explain import GradientFlow
 from tinygrad_course.models import DeepNetwork, LogisticRegression, PlanarClassifier, TwoLayerNetwork
@@ -227,6 +227,122 @@ def test_a_question_before_each_step(chromium: pages.Chromium, tmp_path: Path) -
     questions = [one for one in found if one is not None]
     assert len(questions) >= 8 and all(wrong == count - 1 >= 1 for count, wrong in questions)
     assert browser.errors == []
+
+
+def test_large_graphs_are_folded_by_module(chromium: pages.Chromium, tmp_path: Path) -> None:
+    """One box for each Module with its parameters; a click shows its steps, and a button folds them again."""
+    X, Y = np.random.RandomState(0).randn(4, 6), np.array([[1.0, 0, 0, 1, 1, 0]])
+    model = DeepNetwork([4, *[3] * 20, 1])
+    browser = opened(chromium, live_page(model, X, Y), tmp_path)
+    boxes = "document.querySelectorAll('.graph .box').length"
+    folded = browser.evaluate(boxes)
+    assert browser.evaluate("document.querySelectorAll('.graph .box.folded').length") == 21
+    browser.evaluate("livePage.stepper.go(5)")
+    assert browser.evaluate("document.querySelectorAll('.graph .box.now').length") == 1
+    browser.evaluate("document.querySelectorAll('.graph .box.folded')[3].dispatchEvent(new MouseEvent('click'))")
+    assert browser.evaluate(boxes) == folded + 3 * 21
+    assert browser.evaluate("document.querySelector('.graph .box.now .name').textContent").startswith("Z")
+    browser.evaluate("document.querySelector('.graph .fold').click()")
+    assert browser.evaluate(boxes) == folded
+    assert_numbers(browser, model.cost(Tensor(X, name="X"), Tensor(Y, name="Y")))
+    assert_quiet(browser)
+
+
+class Softmax(nn.Module):
+    """Three classes, a layer that is used twice with a skip around it, two costs, and float32 on request."""
+
+    def __init__(self, dtype: Any = np.float64) -> None:
+        random = np.random.RandomState(0)
+        self.W = Tensor(random.randn(2, 2) * 0.5, True, "W", dtype)
+        self.b = Tensor(random.randn(2, 1) * 0.5, True, "b", dtype)
+        self.V = Tensor(random.randn(3, 2) * 0.5, True, "V", dtype)
+
+    def forward(self, X: Any) -> Tensor:
+        A = nn.tanh(self.W @ X + self.b)
+        return nn.softmax(self.V @ (nn.tanh(self.W @ A + self.b) + A), axis=0)
+
+    def cost(self, X: Any, Y: Any) -> Tensor:
+        y_hat = self(X)
+        return nn.cross_entropy(y_hat, Y) + 0.1 * nn.mean_squared_error(y_hat, Y)
+
+
+class Slowing(optim.Optimizer):
+    """A rule of a user's own, with a state and a count."""
+
+    def initial_state(self, w: Any) -> Any: return np.zeros_like(w), 0
+
+    def update(self, w: Any, g: Any, state: Any) -> Any:
+        v, t = state
+        v = 0.5 * v + g
+        return w - self.learning_rate / (1 + 0.01 * t) * v, (v, t + 1)
+
+
+@pytest.mark.parametrize("dtype, rule, tolerance", [
+    (np.float64, lambda: Slowing(0.3), 1e-9), (np.float64, lambda: optim.Adam(0.02, weight_decay=0.01), 1e-9),
+    (np.float32, lambda: optim.Momentum(0.1), 1e-4)])
+def test_other_models_and_rules(chromium: pages.Chromium, tmp_path: Path, dtype: Any,
+                                rule: Callable[[], optim.Optimizer], tolerance: float) -> None:
+    X, Y = FLOWER[0], np.eye(3)[:, np.arange(400) % 3]
+    page = live_page(Softmax(dtype), X, Y, optimizer=rule(), validation=(X, Y))
+    assert page.notes == []
+    browser = opened(chromium, page, tmp_path)
+    costs = browser.evaluate("Array.from({length: 30}, () => livePage.trainer.trainer.step())")
+    history = fit(Softmax(dtype), X, Y, iterations=30, optimizer=rule(), engine="eager", record_every=1)
+    np.testing.assert_allclose(costs, list(history.costs.values()), rtol=tolerance)
+    assert browser.errors == []
+
+
+def test_every_control_of_the_training(chromium: pages.Chromium, tmp_path: Path) -> None:
+    """Whatever is chosen, training goes on with finite numbers; back along the slider are the parameters of then."""
+    browser = opened(chromium, live_page(PlanarClassifier(), *FLOWER, validation=FLOWER, learning_rate=0.5), tmp_path)
+    browser.evaluate("(livePage.open('training'), livePage.trainer.advance(1))")
+    first = browser.evaluate("livePage.machine.parameters.map((p) => [...p])")
+    found = browser.evaluate("""[...document.querySelectorAll("#panel-training select")].flatMap((select) =>
+      [...select.options].map((option) => {
+        select.value = option.value;
+        select.dispatchEvent(new Event("change"));
+        for (let i = 0; i < 3; i += 1) livePage.trainer.advance(2);
+        livePage.trainer.draw();
+        return Number(livePage.trainer.shownCost());
+      }))""")
+    assert len(found) >= 15 and np.isfinite(found).all() and max(found) < 2
+    browser.evaluate("""(() => {
+      document.querySelectorAll("#panel-training select")[2].value = "given";
+      document.querySelectorAll("#panel-training select")[2].dispatchEvent(new Event("change"));
+      document.querySelectorAll("#panel-training select")[0].value = "gradient descent";
+      document.querySelectorAll("#panel-training select")[0].dispatchEvent(new Event("change"));
+      document.querySelectorAll("#panel-training select")[1].value = "400";
+      document.querySelectorAll("#panel-training select")[1].dispatchEvent(new Event("change"));
+      for (let i = 0; i < 20; i += 1) livePage.trainer.advance(1);
+      livePage.trainer.draw();
+      const back = document.querySelector("#panel-training input[type=range]");
+      back.value = 1;
+      back.dispatchEvent(new Event("input"));
+    })()""")
+    assert browser.evaluate("livePage.trainer.trainer.iteration") == 1
+    rate = browser.evaluate("livePage.trainer.trainer.settings.learning_rate[0]")
+    assert rate == 0.5
+    for a, b in zip(browser.evaluate("livePage.machine.parameters.map((p) => [...p])"), first):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+    assert browser.errors == []
+
+
+def test_seeds_mean_what_they_mean_in_python(chromium: pages.Chromium, tmp_path: Path) -> None:
+    browser = opened(chromium, live_page(PlanarClassifier(), *FLOWER), tmp_path)
+    for seed in (0, 2, 4294967295):
+        found = browser.evaluate(f"(() => {{ const random = livePage.randomState({seed}); return [Array.from("
+                                 "{length: 700}, random.normal), random.shuffled(40), random.uniform()]; })()")
+        random = np.random.RandomState(seed)
+        np.testing.assert_allclose(found[0], random.randn(700), rtol=1e-14)
+        np.testing.assert_array_equal(found[1], random.permutation(40))
+        assert found[2] == random.rand()
+
+
+def test_data_that_is_too_large_is_cut_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_course.visualize.live.page.MOST_NUMBERS", 300)
+    page = live_page(PlanarClassifier(), *FLOWER)
+    assert page.notes == ["The page holds the first 100 of 400 examples, as many as fit into one file."]
+    assert "first 100 of 400" in page.html()
 
 
 @pytest.mark.parametrize("width, dark", [(1400, False), (800, True), (360, False)])
