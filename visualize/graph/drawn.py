@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tinygrad_course.graph.walk import collector_paused
 from tinygrad_course.visualize.graph.diagram import (
     Arrow, BAR, BAR_SIZE, Box, Diagram, Frame, Label, STYLES, leading,
 )
@@ -22,6 +23,7 @@ PANEL_GAP = 44.0  # between the forward and the backward pass
 MOST_NAMES = 3    # of values of the forward pass that are named one by one at a box
 
 
+@collector_paused()
 def to_scene(diagram: Diagram) -> Scene:
     """The diagram laid out and drawn."""
     diagram = with_values_brought(diagram)
@@ -162,7 +164,7 @@ def _outline(node: Box, centre: Point, size: tuple[float, float]) -> Shape:
 
 def _touching(point: Point, outline: Shape) -> Point:
     """Layouts take boxes for rectangles: a point that is not within the outline is moved onto it, to the centre."""
-    if outline.kind == "rectangle" and not outline.radius:
+    if outline.kind == "rectangle" and not outline.radius or is_within(outline, *point):
         return point
     low, high = 0.0, 1.0  # as parts of the way to the centre
     for _ in range(14):

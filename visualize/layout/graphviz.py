@@ -22,7 +22,7 @@ from tinygrad_course.visualize.layout.layered import LayoutGraph, Placement, Poi
 from tinygrad_course.visualize.scene.lettering import clean
 
 SECONDS = 10.0   # that dot may take
-MOST_BOXES = 400  # for which dot is asked: it was measured at 7 s for 1000, and does not end in minutes for 4000
+MOST_BOXES = 120  # for which dot is asked: with more it takes seconds, for 4000 it does not end in minutes
 LONGEST_NAME = 60  # letters of a user's text in a label
 LOOK = {"fontname": "Helvetica", "fontsize": "10"}  # of whatever has a label, in DOT texts for users
 

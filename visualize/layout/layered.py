@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from tinygrad_course.visualize.layout.layering import assign_layers
+from tinygrad_course.visualize.layout.layering import assign_layers, leading_edges
 from tinygrad_course.visualize.layout.ordering import Link, order_layers
 from tinygrad_course.visualize.layout.straightening import straighten
 
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 LAYER_GAP = 30.0      # between two layers, in points
 MARGIN = 12.0         # between the border of a group and what is in it
 HEADING = 20.0        # for the name of a group, at its top
-LEADING = 16.0        # how much more than others an arrow counts on which the longest way leads on
+LEADING = 60.0        # how much more than others an arrow counts on which the longest way leads on
 MANY_BENDS = 20_000   # with more, arrows over many layers are drawn straight across: it would take too long
 
 
@@ -109,7 +109,7 @@ def _place(graph: LayoutGraph) -> Placement:
         for group in {*_around(group_of[tail], chains), *_around(group_of[head], chains)}:
             passing[group].append(edge)
 
-    leading = leading_edges(graph)
+    leading = leading_edges(len(graph.sizes), graph.edges)
     order = sorted(range(len(graph.parents)), key=lambda group: -len(chains[group]))
     levels: dict[int | None, _Level] = {}
     for group in [*order, None]:
@@ -140,30 +140,6 @@ def _chains(parents: Sequence[int | None]) -> list[list[int]]:
 
 def _around(group: int | None, chains: list[list[int]]) -> list[int | None]:
     return [*(chains[group] if group is not None else ()), None]
-
-
-def leading_edges(graph: LayoutGraph) -> set[int]:
-    """For each box the arrow to what the longest way leads on from: where these are straight, the whole is upright."""
-    below: list[list[tuple[int, int]]] = [[] for _ in graph.sizes]
-    waiting = [0] * len(graph.sizes)
-    above: list[list[int]] = [[] for _ in graph.sizes]
-    for edge, (tail, head) in enumerate(graph.edges):
-        below[tail].append((edge, head))
-        above[head].append(tail)
-        waiting[tail] += 1
-    ways = [0] * len(graph.sizes)
-    leading = set()
-    ready = [box for box, number in enumerate(waiting) if number == 0]
-    for box in ready:  # grows while it is read
-        if below[box]:
-            edge, head = max(below[box], key=lambda one: (ways[one[1]], -one[0]))
-            leading.add(edge)
-            ways[box] = ways[head] + 1
-        for tail in above[box]:
-            waiting[tail] -= 1
-            if waiting[tail] == 0:
-                ready.append(tail)
-    return leading
 
 
 def _lay_out(level: _Level, graph: LayoutGraph, leading: set[int], edges: list[int], item_of: dict[int, _Placed],
@@ -270,25 +246,10 @@ def _rows(level: _Level, layers: list[list[int]], links: Sequence[Link], serving
 
 def _route(level: _Level, paths: list[tuple[int, list[_Placed]]], tops: list[float], bottoms: list[float]) -> None:
     """The corners of each arrow: it goes straight down beside the boxes, and to the side only between the layers."""
-    outs: dict[tuple[int, int], float] = {}
-    ins: dict[tuple[int, int], float] = {}
-    leaving: dict[int, list[tuple[float, int, _Placed]]] = defaultdict(list)
-    arriving: dict[int, list[tuple[float, int, _Placed]]] = defaultdict(list)
+    outs, ins = _ends(paths)
     for edge, path in paths:
         tail, head = path[0], path[-1]
-        outs[edge, 0], ins[edge, 0] = _offsets(edge, tail, head)
-        if tail.box is not None:
-            leaving[id(tail)].append((path[1].x, edge, tail))
-        if head.box is not None:
-            arriving[id(head)].append((path[-2].x, edge, head))
-    for ends, offsets, spread in ((leaving, outs, 0.2), (arriving, ins, 0.5)):
-        for several in ends.values():
-            step = min(16.0, spread * several[0][2].width / len(several))
-            for i, (_, edge, _) in enumerate(sorted(several, key=lambda one: (one[0], one[1]))):
-                offsets[edge, 0] = (i - (len(several) - 1) / 2) * step
-    for edge, path in paths:
-        tail, head = path[0], path[-1]
-        x = tail.x + outs[edge, 0]
+        x = tail.x + outs[edge]
         way = [(x, tail.y + tail.height / 2)]
         if tail.entry is not None:
             way = [(x, 0.0)]
@@ -296,12 +257,33 @@ def _route(level: _Level, paths: list[tuple[int, list[_Placed]]], tops: list[flo
         way.append((x, bottoms[tail.layer]))
         for bend in path[1:-1]:
             way += [(bend.x, tops[bend.layer]), (bend.x, bottoms[bend.layer])]
-        x = head.x + ins[edge, 0]
+        x = head.x + ins[edge]
         way += [(x, tops[head.layer]), (x, head.y - head.height / 2)]
         if head.exit is not None:
             way.append((x, level.height))
             level.exits[edge] = x
         level.ways[edge] = way
+
+
+def _ends(paths: list[tuple[int, list[_Placed]]]) -> tuple[dict[int, float], dict[int, float]]:
+    """Where each arrow leaves its tail and enters its head, from their centres: several side by side."""
+    outs: dict[int, float] = {}
+    ins: dict[int, float] = {}
+    leaving: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
+    arriving: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
+    for edge, path in paths:
+        tail, head = path[0], path[-1]
+        outs[edge], ins[edge] = _offsets(edge, tail, head)
+        if tail.box is not None:
+            leaving[tail.box].append((path[1].x, edge, tail.width))
+        if head.box is not None:
+            arriving[head.box].append((path[-2].x, edge, head.width))
+    for ends, offsets, spread in ((leaving, outs, 0.2), (arriving, ins, 0.5)):
+        for several in ends.values():
+            step = min(16.0, spread * several[0][2] / len(several))
+            for i, (_, edge, _) in enumerate(sorted(several)):
+                offsets[edge] = (i - (len(several) - 1) / 2) * step
+    return outs, ins
 
 
 def _assembled(outermost: _Level, graph: LayoutGraph) -> Placement:

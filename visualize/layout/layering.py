@@ -1,4 +1,4 @@
-"""Which layer each item stands in, so that every arrow points down."""
+"""Which layer each item stands in, so that every arrow points down; and which arrows the longest ways take."""
 from __future__ import annotations
 
 from collections import defaultdict
@@ -46,6 +46,28 @@ def _longest_ways(heads: Sequence[Sequence[int]], tails: Sequence[Sequence[int]]
             if waiting[head] == 0:
                 order.append(head)
     return layers, order
+
+
+def leading_edges(count: int, arrows: Sequence[tuple[int, int]]) -> set[int]:
+    """The arrows, by number, on which the longest way leads to their head and on from their tail: where these are
+    straight, the whole is upright."""
+    heads: list[list[int]] = [[] for _ in range(count)]
+    tails: list[list[int]] = [[] for _ in range(count)]
+    for tail, head in arrows:
+        heads[tail].append(head)
+        tails[head].append(tail)
+    above, order = _longest_ways(heads, tails)
+    below = [0] * count
+    for item in reversed(order):
+        below[item] = max((below[head] + 1 for head in heads[item]), default=0)
+    onward: dict[int, int] = {}
+    hither: dict[int, int] = {}
+    for number, (tail, head) in enumerate(arrows):
+        if tail not in onward or below[head] > below[arrows[onward[tail]][1]]:
+            onward[tail] = number
+        if head not in hither or above[tail] > above[arrows[hither[head]][0]]:
+            hither[head] = number
+    return set(onward.values()) & set(hither.values())
 
 
 def _serving(order: Sequence[int], heads: Sequence[Sequence[int]], tails: Sequence[Sequence[int]],

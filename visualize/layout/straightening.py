@@ -8,6 +8,7 @@ from tinygrad_course.visualize.layout.ordering import Link
 BOX_GAP = 16.0
 BEND_GAP = 8.0
 ROUNDS = 12
+STILL = 0.05  # of a point
 
 
 def straighten(layers: Sequence[Sequence[int]], links: Sequence[Link], widths: Sequence[float],
@@ -36,24 +37,39 @@ def straighten(layers: Sequence[Sequence[int]], links: Sequence[Link], widths: S
         for item, gap in zip(layer, [*gaps, 0.0]):
             x[item] = place
             place += gap
+    both = [upper + lower for upper, lower in zip(above, below)]
+    resting = 0  # turns in a row in which nothing moved
     for turn in range(ROUNDS):
-        both = turn >= ROUNDS - 3
-        numbers = range(len(layers)) if turn % 2 == 0 else range(len(layers) - 1, -1, -1)
-        for number in numbers:
-            wanted, weights = [], []
-            for item in layers[number]:
-                near = above[item] + below[item] if both else (above if turn % 2 == 0 else below)[item]
-                if not near:
-                    near = below[item] or above[item]
-                weight = sum(w for _, _, w in near)
-                if weight:
-                    wanted.append(sum((x[other] + shift) * w for other, shift, w in near) / weight)
-                else:
-                    wanted.append(x[item])
-                weights.append(weight or 0.01)
-            for item, place in zip(layers[number], _in_order(wanted, weights, distances[number])):
-                x[item] = place
+        down = turn % 2 == 0
+        last = turn >= ROUNDS - 3 or resting >= 2
+        near = both if last else [first or second for first, second in (zip(above, below) if down else
+                                                                        zip(below, above))]
+        moved = 0.0
+        for number in range(len(layers)) if down else range(len(layers) - 1, -1, -1):
+            moved = max(moved, _move(layers[number], distances[number], near, x))
+        resting = resting + 1 if moved < STILL else 0
+        if last and moved < STILL:
+            break
     return x
+
+
+def _move(layer: Sequence[int], distances: Sequence[float], near: Sequence[Sequence[tuple[int, float, float]]],
+          x: list[float]) -> float:
+    """Bring the items of a layer as close to their neighbours as the order allows; how far one of them went."""
+    wanted, weights = [], []
+    for item in layer:
+        total = weight = 0.0
+        for other, shift, counts in near[item]:
+            total += (x[other] + shift) * counts
+            weight += counts
+        wanted.append(total / weight if weight else x[item])
+        weights.append(weight or 0.01)
+    places = _in_order(wanted, weights, distances) if len(layer) > 1 else wanted
+    moved = 0.0
+    for item, place in zip(layer, places):
+        moved = max(moved, abs(place - x[item]))
+        x[item] = place
+    return moved
 
 
 def _in_order(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:

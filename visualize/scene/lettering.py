@@ -4,12 +4,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 JOINERS = "\u200c\u200d"  # invisible, but letters and signs look otherwise without them
 
 
 def clean(text: str) -> str:
     """One line without control characters, lone surrogates and what else XML cannot hold or would be out of sight."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(" " if letter in "\t\n\r" else "\N{REPLACEMENT CHARACTER}" if
                    unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in JOINERS
                    or letter in "\ufffe\uffff" else letter for letter in text)
@@ -71,13 +74,15 @@ SUBSCRIPT = 0.28   # how far below the baseline a subscript stands, in sizes of 
 SUPERSCRIPT = 0.42  # how far above
 
 
+@lru_cache(maxsize=50_000)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """The width of plain text in points."""
     units = 0
     for letter in text:
-        if unicodedata.combining(letter):
-            continue
-        units += _WIDTHS.get(letter, 1000 if unicodedata.east_asian_width(letter) in "WF" else 620)
+        width = _WIDTHS.get(letter)
+        if width is None and not unicodedata.combining(letter):
+            width = 1000 if unicodedata.east_asian_width(letter) in "WF" else 620
+        units += width or 0
     return units * size / 1000 * (1.07 if bold else 1.0)
 
 

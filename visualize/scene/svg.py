@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -104,13 +105,13 @@ def _curve(curve: Curve, palette: Mapping[str, str]) -> str:
 
 def arrow_head(curve: Curve) -> list[tuple[float, float]]:
     """The three corners of the arrow at the end of a curve."""
-    tip = np.array(curve.points[-1])
-    back = next((np.array(p) for p in reversed(curve.points[:-1]) if np.any(np.array(p) != tip)), tip - (1.0, 0.0))
-    along = (tip - back) / np.linalg.norm(tip - back)
-    across = np.array((-along[1], along[0]))
+    x, y = curve.points[-1]
+    back_x, back_y = next((point for point in reversed(curve.points[:-1]) if point != (x, y)), (x - 1.0, y))
     length = 5.0 + 1.5 * curve.width
-    corners = (tip, tip - length * along + 0.4 * length * across, tip - length * along - 0.4 * length * across)
-    return [(float(x), float(y)) for x, y in corners]
+    stretch = length / math.hypot(x - back_x, y - back_y)
+    along_x, along_y = stretch * (x - back_x), stretch * (y - back_y)
+    across_x, across_y = -0.4 * along_y, 0.4 * along_x
+    return [(x, y), (x - along_x + across_x, y - along_y + across_y), (x - along_x - across_x, y - along_y - across_y)]
 
 
 def _picture(picture: Picture) -> str:
@@ -139,4 +140,5 @@ def _escape(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
+    text = f"{value:.2f}"
+    return text[:-3] if text.endswith(".00") else text[:-1] if text[-1] == "0" else text

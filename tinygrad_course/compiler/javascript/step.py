@@ -13,8 +13,9 @@ from tinygrad_course.compiler.javascript.code import JavaScriptWriter, Source
 from tinygrad_course.compiler.nodes import ArrayNode, elementwise, inputs_named
 from tinygrad_course.compiler.program import (
     DataSlot, HoistedSlot, Slot, StartSlot, StateSlot, StepProgram, ordered)
-from tinygrad_course.compiler.step import PASSES, collector_paused, optimised
+from tinygrad_course.compiler.step import PASSES, optimised
 from tinygrad_course.compiler.tracing import trace
+from tinygrad_course.graph.walk import collector_paused
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Tensor
