@@ -305,7 +305,9 @@ def make(target: str | None) -> None:
 @data_commands.command()
 @click.option("--data", "folder", type=path, help="Folder or file with images.")
 def info(folder: str | None) -> None:
-    """Say which images are used, and what is in them."""
+    """Say which images are used, what is in them, and where compiled code is kept."""
+    from tinygrad_course.compiler.native import cache
+
     images = _images(folder)
     kind = "the course's own" if images.is_course_data else "stand-ins" if images.stand_in else "not the course's"
     print(f"{images.source}\n{kind}; {images.num_px} x {images.num_px} pixels, n_x = {images.X_train.shape[0]}\n")
@@ -313,6 +315,10 @@ def info(folder: str | None) -> None:
     for part, Y in (("train", images.Y_train), ("test", images.Y_test)):
         counts = [f"{np.sum(Y == label):>{len(name)}}" for label, name in enumerate(images.classes)]
         print("  ".join([f"{part:<5}", f"{Y.size:>6}", *counts]))
+    kept = cache.contents()
+    size = sum(status.st_size for _, status in kept) / 2**20
+    print(f"\ncompiled code: {len(kept)} files, {size:.1f} MB (at most {cache.LARGEST // 2**20}), in {cache.folder()}; "
+          "delete that folder to empty it")
 
 
 def _model(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Downloading, against a server on this machine: the real code, other addresses and hashes."""
 
 import contextlib
+import gzip
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tinygrad_course import InputError
 from tinygrad_course.data.images import COURSE_FILES, TEST_FILE, TRAIN_FILE
 from tinygrad_course.data.fetch import SOURCES, fetch
 
@@ -22,7 +24,8 @@ HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT
 
 
 class Server:
-    """Its folders: /good serves, /missing is 404, /wrong has other bytes, /cut stops, /slow waits."""
+    """Its folders: /good serves, /missing is 404, /wrong has other bytes, /cut stops, /slow waits,
+    /endless does not end, /dripping sends a byte now and then, /packed what unpacks to 64 MB."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -40,9 +43,17 @@ class Server:
                 if folder == "slow":
                     server.slow.wait(10)
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
+                if folder == "packed":
+                    body = gzip.compress(bytes(2**26))
+                    self.send_header("Content-Encoding", "gzip")
+                if folder != "endless":
+                    self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                if folder == "cut":
+                if folder in ("endless", "dripping"):
+                    with contextlib.suppress(OSError):
+                        while not server.slow.wait(0.1 if folder == "dripping" else 0):
+                            self.wfile.write(b"x" if folder == "dripping" else bytes(2**20))
+                elif folder == "cut":
                     self.wfile.write(body[:len(body) // 2])
                     self.wfile.flush()
                     self.connection.shutdown(socket.SHUT_RDWR)
@@ -91,10 +102,28 @@ def test_downloads_once_and_silently(
         assert fetch(folder, sources=[server.url("good") + "/"], files=HASHES) == folder
         assert contents(folder) == CONTENTS
     assert server.asked == ["/good/a.h5", "/good/b.h5"]
-    (folder / "b.h5").write_bytes(b"damaged")
+    (folder / "b.h5").unlink()
     fetch(folder, sources=[server.url("good")], files=HASHES)
     assert contents(folder) == CONTENTS and server.asked[2:] == ["/good/b.h5"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (folder / "b.h5").stat().st_mode & 0o777 == 0o666 & ~umask
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("make", [
+    lambda file: file.write_bytes(b"the user's"), lambda file: file.symlink_to("nowhere"), os.mkfifo,
+    lambda file: file.symlink_to(file.name), lambda file: file.mkdir()],
+    ids=["another file", "a link to nowhere", "a pipe", "a link to itself", "a folder"])
+def test_what_is_there_is_left_alone(make: Any, server: Server, tmp_path: Path) -> None:
+    make(tmp_path / "b.h5")
+    before = os.lstat(tmp_path / "b.h5")
+    with pytest.raises((InputError, OSError), match="b.h5") as caught:
+        fetch(tmp_path, sources=[server.url("good")], files=HASHES)
+    assert "\n" not in str(caught.value)
+    after = os.lstat(tmp_path / "b.h5")
+    assert (before.st_ino, before.st_mode, before.st_mtime) == (after.st_ino, after.st_mode, after.st_mtime)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
 
 
 FAILURES = {
@@ -103,6 +132,9 @@ FAILURES = {
     "cut": "the connection broke off",
     "slow": "no answer in time",
     "refused": "no connection",
+    "endless": "more than 8 MB come",
+    "packed": "the server sends it packed",
+    "dripping": "not finished within 1 seconds",
 }
 
 
@@ -110,15 +142,14 @@ FAILURES = {
 def test_a_failing_source(folder: str, server: Server, tmp_path: Path) -> None:
     """The second source is used; without one, a line says why, and nothing is left or changed."""
     bad = f"http://127.0.0.1:{closed_port()}/x" if folder == "refused" else server.url(folder)
-    (tmp_path / "a.h5").write_bytes(b"old")
     with pytest.raises(OSError) as caught:
-        fetch(tmp_path, sources=[bad, server.url("missing")], files=HASHES, timeout=0.2)
+        fetch(tmp_path, sources=[bad, server.url("missing")], files=HASHES, timeout=0.5, seconds=1)
     message = str(caught.value)
     assert FAILURES[folder] in message and "answered 404" in message
     assert "a.h5" in message and "tgc data make" in message and "\n" not in message
-    assert contents(tmp_path) == {"a.h5": b"old"}
+    assert contents(tmp_path) == {}
 
-    fetch(tmp_path, sources=[bad, server.url("good")], files=HASHES, timeout=0.2)
+    fetch(tmp_path, sources=[bad, server.url("good")], files=HASHES, timeout=0.5, seconds=1)
     assert contents(tmp_path) == CONTENTS
 
 

@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("llvmlite")
 
 from tinygrad_course import Tensor, fit  # noqa: E402
-from tinygrad_course.compiler.native import machine  # noqa: E402
+from tinygrad_course.compiler.native import cache, machine  # noqa: E402
+from tinygrad_course.compiler.native.cache import CachedCode  # noqa: E402
 from tinygrad_course.compiler.native.machine import Machine  # noqa: E402
 from tinygrad_course.models import DeepNetwork  # noqa: E402
 
@@ -78,6 +79,53 @@ def test_a_damaged_file_is_replaced(damage: Any, tmp_path: Path) -> None:
     assert not repaired.was_cached and answers(repaired)
     assert only_file(tmp_path).read_bytes() == whole
     assert Machine(TEXT, tmp_path).was_cached
+
+
+def test_only_what_this_user_alone_can_write_is_run(tmp_path: Path) -> None:
+    Machine(TEXT, tmp_path / "kept")
+    file = only_file(tmp_path / "kept")
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    other = tmp_path / "kept" / f"{'0' * 64}.o"
+    other.write_bytes(file.read_bytes())
+    assert CachedCode(tmp_path / "kept", "0" * 64).read() is None  # code that was made for something else
+    other.unlink()
+    for path, mode in ((file, 0o666), (file, 0o620), (file.parent, 0o777), (file.parent, 0o730)):
+        before = path.stat().st_mode & 0o777
+        path.chmod(mode)
+        made = Machine(TEXT, file.parent)
+        assert not made.was_cached and answers(made), f"{path.name} with mode {mode:o} was used"
+        path.chmod(before)
+    file.rename(tmp_path / "elsewhere.o")
+    file.symlink_to(tmp_path / "elsewhere.o")
+    assert CachedCode(file.parent, file.stem).read() is None
+    file.unlink()
+    os.mkfifo(file)
+    assert CachedCode(file.parent, file.stem).read() is None
+    file.unlink()
+    Machine(TEXT, file.parent)
+    file.parent.chmod(0o755)  # as earlier versions made it
+    assert Machine(TEXT, file.parent).was_cached and file.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_what_belongs_to_another_user_is_not_run(tmp_path: Path) -> None:
+    Machine(TEXT, tmp_path / "kept")
+    file = only_file(tmp_path / "kept")
+    for path in (file, file.parent):
+        os.chown(path, 12345, 12345)
+        assert CachedCode(file.parent, file.stem).read() is None
+        os.chown(path, 0, 0)
+    assert CachedCode(file.parent, file.stem).read() is not None
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "LARGEST", 3500)
+    for number in range(5):
+        CachedCode(tmp_path, f"{number}").write(bytes(1000))
+        os.utime(tmp_path / f"{number}.o", (number, number))
+        if number == 2:
+            assert CachedCode(tmp_path, "0").read() == bytes(1000)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0.o", "3.o", "4.o"]
 
 
 def test_a_folder_that_cannot_be_written_is_no_problem(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Machine code from LLVM's language: compiled for the processor at hand, and kept on disk for the next time."""
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygrad_course.compiler.native import blas
+from tinygrad_course.compiler.native.cache import CachedCode
 from tinygrad_course.errors import InputError
 
 MISSING = "llvmlite is not installed: pip install 'tinygrad_course[fast]'"
@@ -37,6 +37,14 @@ def llvm() -> Any:
     return binding
 
 
+def versions() -> list[str]:
+    """Of everything that makes code."""
+    import llvmlite
+    from tinygrad_course import __version__
+
+    return [__version__, llvmlite.__version__, *map(str, llvm().llvm_version_info)]
+
+
 @cache
 def processor() -> tuple[str, str]:
     """The name of this processor and its features: only what it really has is used."""
@@ -61,8 +69,9 @@ class Machine:
 
     def __init__(self, text: str, folder: Path | None = None):
         """folder: where to keep the code; by default the user's cache. What cannot be kept is compiled every time."""
-        key = hashlib.sha256("\n".join([str(llvm().llvm_version_info), *processor(), text]).encode()).hexdigest()
-        cached = Cache(folder, key)
+        # The names of BLAS functions in the text stand for addresses; how they are found is part of the package.
+        key = hashlib.sha256("\n".join([*versions(), *processor(), text]).encode()).hexdigest()
+        cached = CachedCode(folder, key)
         code = cached.read()
         self.was_cached = code is not None
         if code is None:
@@ -93,30 +102,3 @@ def _object_code(text: str) -> bytes:
 def _function_passes(passes: Any) -> list[Callable[[], None]]:
     """Few, as the text is already vectorised: variables into registers, then what is computed twice."""
     return [passes.add_sroa_pass, passes.add_instruction_combine_pass, passes.add_new_gvn_pass]
-
-
-class Cache:
-    """One file of machine code, with its digest: what is damaged or half written is not used."""
-
-    def __init__(self, folder: Path | None, key: str):
-        if folder is None:
-            from tinygrad_course.files import cache_dir
-            folder = Path(cache_dir()) / "compiled"
-        self.file = folder / f"{key}.o"
-
-    def read(self) -> bytes | None:
-        try:
-            content = self.file.read_bytes()
-        except OSError:
-            return None
-        digest, code = content[:32], content[32:]
-        return code if hashlib.sha256(code).digest() == digest else None
-
-    def write(self, code: bytes) -> None:
-        from tinygrad_course.files import replace_atomically
-        if not self.file.is_absolute():  # the home of nobody: there would be a folder called "~"
-            return
-        with contextlib.suppress(OSError, ValueError):  # no writable folder: it is compiled again next time
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with replace_atomically(self.file) as temporary:
-                temporary.write_bytes(hashlib.sha256(code).digest() + code)
