@@ -45,13 +45,13 @@ def open_ordinary(path: str | os.PathLike[str], expected: str) -> BinaryIO:
     file = expanded(path)
     try:
         if not stat.S_ISREG(file.stat().st_mode):
-            what = "a folder" if file.is_dir() else "not an ordinary file"
-            raise InputError(f"{file}: {what}; expected {expected}")
+            what = "a folder" if file.is_dir() else "a device or a pipe"
+            raise InputError(f"{file}: not a file: expected {expected}, this is {what}")
         # Without waiting, and looked at again: it may have become a pipe meanwhile.
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise InputError(f"{file}: not an ordinary file; expected {expected}")
+            raise InputError(f"{file}: not a file: expected {expected}")
         return os.fdopen(descriptor, "rb")
     except FileNotFoundError:
         raise FileNotFoundError(f"{file}: no such file") from None

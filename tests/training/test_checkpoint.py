@@ -188,7 +188,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_checkpoints(tmp_path: Path) -> None:
-    refused(tmp_path, "a folder; expected a checkpoint")
+    refused(tmp_path, "not a file: expected a checkpoint")
     path = tmp_path / "model.h5"
     path.write_bytes(b"")
     refused(path, "empty: expected a file saved by checkpoint.save")

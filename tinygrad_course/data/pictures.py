@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_course.errors import InputError
-from tinygrad_course.files import expanded
+from tinygrad_course.files import open_ordinary
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 PathLike = str | os.PathLike[str]
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP")
+MOST_PIXELS = 40_000_000
 
 
 def image_to_column(path: PathLike, num_px: int = 64) -> Floats:
@@ -24,7 +27,8 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     """An image file of any size and mode as (num_px, num_px, 3), RGB, 0 to 255.
 
     Turned upright as its EXIF data say, transparent parts on white, stretched to a square as in the course.
-    Raises FileNotFoundError, or InputError for a file that is no usable image or without Pillow.
+    Formats are JPEG, PNG, GIF, BMP, TIFF and WebP, with MOST_PIXELS at most.
+    Raises FileNotFoundError, PermissionError, or InputError for a file that is no usable image or without Pillow.
     """
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
@@ -32,18 +36,15 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
         raise InputError('reading an image needs Pillow: pip install "tinygrad_course[plots]"') from error
     if num_px < 1:
         raise InputError(f"num_px is {num_px}; expected at least 1")
-    file = expanded(path)
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: no such file")
-    if not file.is_file():
-        raise InputError(f"{file}: not a file; expected an image")
-
+    stream = open_ordinary(path, "an image")
     try:
-        with warnings.catch_warnings():
+        with stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")     # oddities in metadata, which do not matter here
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened)
+            # Of these formats alone: Pillow knows some that run programs, or take all memory.
+            opened = Image.open(stream, formats=FORMATS)
+            if opened.width * opened.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            image = ImageOps.exif_transpose(opened)
             if image.mode in ("I", "F") or image.mode.startswith("I;16"):
                 image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -52,21 +53,30 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
                 image = white
             square = image.convert("RGB").resize((num_px, num_px), Image.Resampling.BILINEAR)
             return np.array(square, dtype=np.uint8)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputError(f"{file}: the image has too many pixels (more than {Image.MAX_IMAGE_PIXELS}); "
+    except Image.DecompressionBombError:
+        raise InputError(f"{path}: the image has too many pixels (more than {MOST_PIXELS}); "
                          "make it smaller first") from None
     except UnidentifiedImageError:
-        raise InputError(f"{file}: not an image that Pillow knows; expected JPEG, PNG or the like") from None
+        raise InputError(f"{path}: not an image of a kind that is read here; expected "
+                         "JPEG, PNG, GIF, BMP, TIFF or WebP") from None
+    except MemoryError:
+        raise InputError(f"{path}: the image does not fit into memory; make it smaller first") from None
     # The decoders raise many kinds (OSError, SyntaxError, struct.error, ...) for a damaged file.
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{file}: the image is truncated or damaged ({reason})") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: the image is truncated or damaged ({reason})") from error
 
 
 def _eight_bits(pixels: NDArray[Any], mode: str) -> Pixels:
     """Grey values of more than 8 bits as 0 to 255; modes I and F do not say their range, it is guessed."""
-    values = np.nan_to_num(np.asarray(pixels, dtype=np.float64), posinf=0.0, neginf=0.0)
-    largest = max(float(values.max(initial=0.0)), 0.0)
+    largest = max((float(_finite(row).max(initial=0.0)) for row in pixels), default=0.0)
     ranges = [65535.0] if mode.startswith("I;16") else [1.0] * (mode == "F") + [255.0, 65535.0]
     white = next((top for top in ranges if largest <= top), largest)
-    return np.clip(np.rint(values * (255.0 / white)), 0, 255).astype(np.uint8)
+    grey = np.empty(pixels.shape, dtype=np.uint8)
+    for row, values in zip(grey, pixels):   # row by row: eight times the image would be a lot of memory
+        row[...] = np.clip(np.rint(_finite(values) * (255.0 / white)), 0, 255)
+    return grey
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(values, dtype=np.float64), posinf=0.0, neginf=0.0)
