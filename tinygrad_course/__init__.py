@@ -3,6 +3,7 @@
 A `Tensor` records the operations applied to it; `backward` replaces handwritten gradients. The models of the course
 are in `tinygrad_course.models`, pictures in `tinygrad_course.visualize`.
 """
+from tinygrad_course import interruption  # noqa: F401  first: Ctrl-C during the other imports
 from tinygrad_course import data, nn, optim
 from tinygrad_course.autodiff import detect_anomaly, grad, hessian, jacobian, no_grad
 from tinygrad_course.errors import InputError

@@ -3,18 +3,20 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import numpy as np
 
 import tinygrad_course
-from tinygrad_course import data
+from tinygrad_course import data, interruption
 from tinygrad_course.course import exercises as course
-from tinygrad_course.errors import InputError
+from tinygrad_course.errors import InputError, printable
+from tinygrad_course.files import check_writable
 
 INTERRUPTED = 130  # the exit status of programs that end by Ctrl-C
 
@@ -37,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Whatever a user can mend is one line on standard error, never a traceback. After Ctrl-C the status is 130.
     """
+    interruption.end()
+    _open_closed_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_DFL:
+            signal.signal(getattr(signal, name), _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):  # each line at once, also into a pipe; any file name can be printed
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
@@ -49,14 +56,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _discard_output()
         sys.exit(1)
     except (InputError, OSError) as error:
-        _fail(str(error))
+        _fail(_said(error))
+    except MemoryError:
+        _fail("there is not enough memory for this")
     except (click.Abort, KeyboardInterrupt):
         print("tgc: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+    finally:  # nothing is left to be done: from here on Ctrl-C ends Python at once, without a word
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    """End as after Ctrl-C: what is half written is removed on the way out."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _open_closed_streams() -> None:
+    """`tgc ... >&-` starts without standard output, and the next file that is opened would be in its place."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+
+
+def say(text: str) -> None:
+    """Print a line in which there may be what others wrote: file names, names of classes."""
+    print(printable(text))
+
+
+def _said(error: Exception) -> str:
+    """The message of an error; that of a plain OSError begins with its number, which helps nobody."""
+    if isinstance(error, OSError) and error.strerror and str(error).startswith("[Errno"):
+        return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 def _fail(message: str) -> None:
-    print("tgc: " + " ".join(line.strip() for line in message.splitlines()), file=sys.stderr)
+    print("tgc: " + printable(" ".join(line.strip() for line in message.splitlines())), file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:  # the disk is full: Python would try again and complain at the end
@@ -103,7 +144,7 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
     written = [*(f"{exercise.name}.h5" for exercise in chosen), "results.json", "index.html"]
     target = None if out is None else _new_folder(Path(out), written)
     if images is not None and not images.is_course_data:
-        print(_without_course_column(images))
+        say(_without_course_column(images))
 
     results = []
     for exercise in chosen:
@@ -112,7 +153,8 @@ def reproduce(models: tuple[str, ...], folder: str | None, out: str | None) -> i
             _save(target / f"{exercise.name}.h5", result.model, result.history, images if exercise.images else None)
             reproduction.write_results(target / "results.json", results)
     if target is not None:
-        print(f"\nreport: {write_report(target, results, images)}; models and results.json are beside it")
+        print()
+        say(f"report: {write_report(target, results, images)}; models and results.json are beside it")
     different = [result.exercise.name for result in results if result.mismatches()]
     print(f"\nnot as in the course: {', '.join(different)}" if different else
           "\neverything that can match the course does")
@@ -147,7 +189,7 @@ def train(model: str, source: str | None, iterations: int | None, learning_rate:
     else:
         parts = {"train": (images.X_train, images.Y_train), "test": (images.X_test, images.Y_test)}
         if images.stand_in:
-            print(_without_course_column(images))
+            say(_without_course_column(images))
     X, Y = parts["train"]
     network = exercise.make(X.shape[0], **({} if seed is None else {"seed": seed}))
     summary(network, X.shape[1])
@@ -160,7 +202,7 @@ def train(model: str, source: str | None, iterations: int | None, learning_rate:
         print(f"{part} accuracy: {accuracy(network, examples, labels) * 100:.2f} %")
     if target is not None:
         _save(target, network, history, images)
-        print(f"saved to {target}")
+        say(f"saved to {target}")
     return INTERRUPTED if history.stopped else 0
 
 
@@ -185,7 +227,7 @@ def predict(file: str, images: tuple[str, ...]) -> None:
         label = training.predict(loaded.model, column).item()
         name = loaded.classes[label] if label < len(loaded.classes) else f"class {label}"
         y_hat = ", ".join(f"{value:.4f}" for value in loaded.model(column).numpy().ravel())
-        print(f"{image}: {name} (y_hat = {y_hat})")
+        say(f"{image}: {name} (y_hat = {y_hat})")
 
 
 @tgc.command()
@@ -230,7 +272,7 @@ def draw(model: str, style: str, out: str | None) -> None:
 
     drawing = draw_model(_model(model), style)
     file = drawing.write(out or f"{Path(model).stem}-{style}.svg")
-    print(f"{file}: {drawing.layout_used}")
+    say(f"{file}: {drawing.layout_used}")
 
 
 @tgc.command()
@@ -256,7 +298,8 @@ def live(model: str, out: str | None, source: str | None, opened: bool) -> None:
     else:
         X, Y = data.planar("flower" if source is None else source)
     page = live_page(network, X, Y, learning_rate=1.0 if exercise is None else exercise.learning_rate, validation=test)
-    print(f"{page.write(file)}: {len(page.html()) / 1e6:.1f} MB" + "".join(f"\n{note}" for note in page.notes))
+    for line in (f"{page.write(file)}: {len(page.html()) / 1e6:.1f} MB", *page.notes):
+        say(line)
     if opened:
         click.launch(file.resolve().as_uri())
 
@@ -288,7 +331,7 @@ def data_commands() -> None:
 def fetch(folder: str | None) -> None:
     """Download the course's images: 3 MB, checked by sha256."""
     from tinygrad_course.data.fetch import fetch as download
-    print(f"the course's images are in {download(folder)}")
+    say(f"the course's images are in {download(folder)}")
 
 
 @data_commands.command()
@@ -299,7 +342,7 @@ def make(target: str | None) -> None:
     PATH is a folder or a .h5 file; by default the user's cache folder, where they are found without --data.
     """
     from tinygrad_course.data.standin import write_stand_in
-    print(f"stand-in images written to {write_stand_in(data.cache_dir() if target is None else target)}")
+    say(f"stand-in images written to {write_stand_in(data.cache_dir() if target is None else target)}")
 
 
 @data_commands.command()
@@ -310,15 +353,17 @@ def info(folder: str | None) -> None:
 
     images = _images(folder)
     kind = "the course's own" if images.is_course_data else "stand-ins" if images.stand_in else "not the course's"
-    print(f"{images.source}\n{kind}; {images.num_px} x {images.num_px} pixels, n_x = {images.X_train.shape[0]}\n")
-    print("  ".join(["     ", "images", *images.classes]))
+    say(images.source)
+    print(f"{kind}; {images.num_px} x {images.num_px} pixels, n_x = {images.X_train.shape[0]}\n")
+    say("  ".join(["     ", "images", *images.classes]))
     for part, Y in (("train", images.Y_train), ("test", images.Y_test)):
         counts = [f"{np.sum(Y == label):>{len(name)}}" for label, name in enumerate(images.classes)]
         print("  ".join([f"{part:<5}", f"{Y.size:>6}", *counts]))
     kept = cache.contents()
     size = sum(status.st_size for _, status in kept) / 2**20
-    print(f"\ncompiled code: {len(kept)} files, {size:.1f} MB (at most {cache.LARGEST // 2**20}), in {cache.folder()}; "
-          "delete that folder to empty it")
+    print()
+    say(f"compiled code: {len(kept)} files, {size:.1f} MB (at most {cache.LARGEST // 2**20}), in {cache.folder()}; "
+        "delete that folder to empty it")
 
 
 def _model(name: str) -> Any:
@@ -362,12 +407,7 @@ def _new_folder(folder: Path, names: Iterable[str]) -> Path:
 
 def _writable(file: Path) -> Path:
     """Refuse a file that cannot be written before hours are spent on what should go into it."""
-    if not file.parent.is_dir():
-        raise InputError(f"{file}: cannot be written: there is no folder {file.parent}: make it, or choose another one")
-    if file.is_dir():
-        raise InputError(f"{file}: this is a folder: give the name of a file in it")
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise InputError(f"{file}: cannot be written: choose another place, or change the permissions")
+    check_writable(file)
     return file
 
 

@@ -1,4 +1,5 @@
 """The one exception for what a user gave and can mend, and hints at what was meant."""
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 
@@ -26,3 +27,15 @@ def did_you_mean(name: str, names: Iterable[str], elsewhere: Mapping[str, str] =
     close = get_close_matches(name.lower(), lower, n=1, cutoff=0.6)
     meant = elsewhere.get(name.lower()) or (lower[close[0]] if close else None)
     return f": did you mean {meant}?" if meant else ""
+
+
+def printable(text: str, lines: bool = False) -> str:
+    """A text that somebody else wrote, for a terminal: what would move the cursor, change colours or turn the
+    direction of writing is shown as Python writes it, `\\x1b`. lines: whether the text may have several lines."""
+    return "".join(c if _shows(c) or (lines and c in "\n\t") else c.encode("unicode_escape").decode() for c in text)
+
+
+def _shows(character: str) -> bool:
+    # control characters, halves of a pair, ends of lines and paragraphs; of formats all but what joins emoji
+    category = unicodedata.category(character)
+    return category not in ("Cc", "Cs", "Zl", "Zp") and (category != "Cf" or character in "\u200c\u200d")

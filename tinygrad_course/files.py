@@ -19,6 +19,7 @@ _ADVICE = {
     errno.EPERM: "the folder {folder} cannot be written: choose another one, or change its permissions",
     errno.EROFS: "{folder} is on a disk that can only be read: choose another one",
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.ELOOP: "its links lead back to themselves: choose another name",
     errno.ENOSPC: "the disk is full: make room and try again",
     errno.EDQUOT: "your share of the disk is used up: make room and try again",
     errno.EFBIG: "the file is larger than is allowed here: choose another place, or raise the limit",
@@ -76,16 +77,11 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises InputError where `path` is a folder or a device; PermissionError where it or its folder cannot be
     written; FileNotFoundError where the folder is missing; OSError where the disk is full. All in one line.
     """
-    target = Path(os.path.realpath(expanded(path)))
-    with _errors_explained(target):
-        mode = _mode_of(target)
-    # Replacing needs no permission to write the old file, but whoever protected it wants it to stay.
-    if mode is not None and not os.access(target, os.W_OK):
-        raise PermissionError(f"{target}: the file is protected: choose another name, or change its "
-                              "permissions")
-    with _errors_explained(target):
-        temporary = _new_file_beside(target)
+    target, mode = _target(path)
+    temporary = _name_beside(target)
     try:
+        with _errors_explained(target):
+            _create(temporary)
         # What else goes wrong in the block may be about any other file.
         with _errors_explained(target, only=(errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
             yield temporary
@@ -103,6 +99,30 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
         _flush_to_disk(target.parent, os.O_RDONLY)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise now what `replace_atomically` would raise later, before hours are spent on what should be written."""
+    target, _ = _target(path)
+    temporary = _name_beside(target)
+    try:
+        with _errors_explained(target):
+            _create(temporary)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:
+    """The file to write, links followed, and the permissions of the one that is there."""
+    target = Path(os.path.realpath(expanded(path)))
+    with _errors_explained(target):
+        mode = _mode_of(target)
+    # Replacing needs no permission to write the old file, but whoever protected it wants it to stay.
+    if mode is not None and not os.access(target, os.W_OK):
+        raise PermissionError(f"{target}: the file is protected: choose another name, or change its "
+                              "permissions")
+    return target, mode
+
+
 def _mode_of(target: Path) -> int | None:
     """The permissions of the file that will be replaced; None where there is none."""
     try:
@@ -116,12 +136,15 @@ def _mode_of(target: Path) -> int | None:
     return stat.S_IMODE(mode)
 
 
-def _new_file_beside(target: Path) -> Path:
-    """An empty file in the same folder. `tempfile` would make it private, for the user's eyes only."""
+def _name_beside(target: Path) -> Path:
+    """The name of a file in the same folder that nobody else has."""
     # Cut off, so that a name that is just short enough gives one that is short enough too.
-    temporary = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(8)}{target.suffix[:20]}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-    return temporary
+    return target.with_name(f".{target.stem[:40]}.{secrets.token_hex(8)}{target.suffix[:20]}")
+
+
+def _create(file: Path) -> None:
+    """Make an empty file. `tempfile` would make it private, for the user's eyes only."""
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
 
 
 def _flush_to_disk(path: Path, flags: int = os.O_RDWR) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from tinygrad_course.errors import printable
+
 RIGHT, WRONG, UNCHECKED, CHANGES = "right", "wrong", "not checked", "changes its arguments"
 
 
@@ -118,7 +120,7 @@ class Report:
         if any(mistake.quantity.startswith(("dZ", "dA")) for v in self.verdicts for mistake in v.mistakes):
             lines += [CONVENTION, ""]
         lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines).rstrip() + "\n"
+        return printable("\n".join(lines).rstrip(), lines=True) + "\n"
 
     def __str__(self) -> str:
         return self.text()
@@ -133,11 +135,12 @@ class Report:
         from rich.text import Text
 
         colours = {RIGHT: "green", WRONG: "red", UNCHECKED: "yellow", CHANGES: "yellow"}
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=Text(printable(self.title)), title_justify="left")
         for column in ("function", "verdict", ""):
             table.add_column(column)
         for verdict in self.verdicts:
-            table.add_row(verdict.name, Text(verdict.status, colours[verdict.status]), Text(verdict.summary))
+            table.add_row(Text(printable(verdict.name)), Text(verdict.status, colours[verdict.status]),
+                          Text(printable(verdict.summary)))
         below = Report("", self.verdicts, self.problem, self.notes).text().splitlines()
         skip = len(self.verdicts) + 1 if self.verdicts and not self.problem else 0
         return Group(table, Text("\n".join(below[2 + skip:]))) if self.verdicts else Text(self.text())

@@ -40,6 +40,7 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     try:
         with stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")     # oddities in metadata, which do not matter here
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             # Of these formats alone: Pillow knows some that run programs, or take all memory.
             opened = Image.open(stream, formats=FORMATS)
             if opened.width * opened.height > MOST_PIXELS:
@@ -53,9 +54,9 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
                 image = white
             square = image.convert("RGB").resize((num_px, num_px), Image.Resampling.BILINEAR)
             return np.array(square, dtype=np.uint8)
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: the image has too many pixels (more than {MOST_PIXELS}); "
-                         "make it smaller first") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        most = min(MOST_PIXELS, Image.MAX_IMAGE_PIXELS or MOST_PIXELS)
+        raise InputError(f"{path}: the image has too many pixels (more than {most}); make it smaller first") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: not an image of a kind that is read here; expected "
                          "JPEG, PNG, GIF, BMP, TIFF or WebP") from None
