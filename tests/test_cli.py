@@ -176,7 +176,7 @@ ERRORS: list[tuple[str, str]] = [
     ("train,planar,--save,text.h5/new.h5", "text.h5/new.h5: cannot be written: there is no folder text.h5"),
     ("train,planar,--save,images", "images: this is a folder: give the name of a file in it"),
     ("train,planar,--save,", "the name is empty"),
-    (f"train,planar,--save,{LONG}.h5", "File name too long"),
+    (f"train,planar,--save,{LONG}.h5", "the name is too long"),
     ("predict", "Missing argument 'FILE'"),
     ("predict,model.h5", "Missing argument 'IMAGE...'"),
     ("predict,missing.h5,picture.png", "missing.h5: no such file"),

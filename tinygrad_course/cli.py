@@ -91,8 +91,8 @@ def say(text: str) -> None:
 
 def _said(error: Exception) -> str:
     """The message of an error; that of a plain OSError begins with its number, which helps nobody."""
-    if isinstance(error, OSError) and error.strerror and str(error).startswith("[Errno"):
-        return f"{os.fsdecode(error.filename)}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, OSError) and error.filename and str(error).startswith("[Errno"):
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
     return str(error)
 
 
@@ -221,8 +221,12 @@ def predict(file: str, images: tuple[str, ...]) -> None:
     num_px = loaded.preprocessing.get("num_px")
     sizes = loaded.model.config()
     n_x = sizes["n_x"] if "n_x" in sizes else sizes["layer_dims"][0]
-    if not isinstance(num_px, int) or num_px < 1 or 3 * num_px**2 != n_x:
+    if not isinstance(num_px, int):
         raise InputError(f"{file} holds a model that was not trained on images: it cannot classify them")
+    if num_px < 1 or 3 * num_px**2 != n_x:
+        shape = next(iter(loaded.model.parameters())).shape
+        raise InputError(f"{file}: images of num_px = {str(num_px)[:20]} do not give the {n_x} numbers that the model "
+                         f"takes: its first parameter has shape {shape}")
     for image, column in [(image, data.image_to_column(image, num_px)) for image in images]:
         label = training.predict(loaded.model, column).item()
         name = loaded.classes[label] if label < len(loaded.classes) else f"class {label}"
@@ -348,7 +352,10 @@ def make(target: str | None) -> None:
 @data_commands.command()
 @click.option("--data", "folder", type=path, help="Folder or file with images.")
 def info(folder: str | None) -> None:
-    """Say which images are used, what is in them, and where compiled code is kept."""
+    """Say which images are used, and what is in them.
+
+    Where there is compiled code, also where it is kept and how to be rid of it.
+    """
     from tinygrad_course.compiler.native import cache
 
     images = _images(folder)
@@ -359,11 +366,11 @@ def info(folder: str | None) -> None:
     for part, Y in (("train", images.Y_train), ("test", images.Y_test)):
         counts = [f"{np.sum(Y == label):>{len(name)}}" for label, name in enumerate(images.classes)]
         print("  ".join([f"{part:<5}", f"{Y.size:>6}", *counts]))
-    kept = cache.contents()
-    size = sum(status.st_size for _, status in kept) / 2**20
-    print()
-    say(f"compiled code: {len(kept)} files, {size:.1f} MB (at most {cache.LARGEST // 2**20}), in {cache.folder()}; "
-        "delete that folder to empty it")
+    if kept := cache.contents():
+        size = sum(status.st_size for _, status in kept) / 2**20
+        print()
+        say(f"compiled code: {len(kept)} files, {size:.1f} MB (at most {cache.LARGEST // 2**20}), in {cache.folder()}; "
+            "delete that folder to empty it")
 
 
 def _model(name: str) -> Any:
@@ -407,6 +414,8 @@ def _new_folder(folder: Path, names: Iterable[str]) -> Path:
 
 def _writable(file: Path) -> Path:
     """Refuse a file that cannot be written before hours are spent on what should go into it."""
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: cannot be written: there is no folder {file.parent}: make it, or choose another one")
     check_writable(file)
     return file
 

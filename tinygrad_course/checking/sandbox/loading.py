@@ -90,12 +90,13 @@ def without_magics(source: str) -> str:
 def parse(cell: Cell) -> list[Statement]:
     """The statements of a cell. Raises Unreadable with the line that Python does not understand."""
     try:
-        return [Statement(cell, node) for node in ast.parse(cell.source, cell.name).body]
+        # Of no name: for one that it does not understand Python would read the file of that name, wherever it is.
+        return [Statement(cell, node) for node in ast.parse(cell.source, "<learner>").body]
     except SyntaxError as error:
         lines = cell.source.splitlines()
         line = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else ""
-        shown = f"\n    {line.strip()}" if line.strip() else ""
-        if line.strip() and error.offset:
+        shown = f"\n    {line.strip()}" if 0 < len(line.strip()) < 200 else ""
+        if shown and error.offset:
             shown += "\n    " + " " * max(0, error.offset - 1 - (len(line) - len(line.lstrip()))) + "^"
         raise Unreadable(f"{cell.name}, line {error.lineno}: {error.msg}{shown}") from None
     except ValueError as error:

@@ -28,7 +28,7 @@ from tinygrad_course.isolation import confinement
 MEMORY = 800 * 2**20  # bytes, of the learner's code and all that it starts together
 FILE = 100 * 2**20  # bytes of a file that the learner's code writes
 PROCESSES = 200  # that the learner's code may have at a time
-PERIOD = 0.05  # seconds between two looks at what it takes
+PERIOD = 0.02  # seconds between two looks at what it takes
 
 
 class Enough(Exception):
@@ -41,19 +41,21 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _enough)
     confinement.adopt_orphans()
-    reason = ""
+    reason, process = "", 0
     folder = Path(tempfile.gettempdir(), f"tgc-check-{secrets.token_hex(8)}")
     try:
         folder.mkdir(mode=0o700)
         copy = workspace.make(file, folder, links=confinement.landlock_version() > 0)
-        watch(start(copy, folder), parent)
+        confinement.go_first()
+        process = start(copy, folder)
+        watch(process, parent)
     except Enough as error:
         reason = str(error)
     except OSError as error:
         reason = f"it cannot be read: {error.strerror or error}"
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        end_all()
+        end_all(process)
         remove(folder)
     with contextlib.suppress(OSError):  # the check may have ended long ago
         print(reason, file=sys.stderr, flush=True)
@@ -77,6 +79,7 @@ def start(copy: Path, folder: Path) -> int:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         confinement.limit(memory=MEMORY, file=FILE)
+        confinement.limit_processes(PROCESSES)
         temporary = folder / "tmp"
         temporary.mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
@@ -157,10 +160,14 @@ def memory(process: int) -> int:
     return 0
 
 
-def end_all() -> None:
-    """End every process below this one. All are halted first: what starts processes without end stands still."""
-    deadline = time.monotonic() + 10  # a process that the system itself holds cannot be ended
+def end_all(group: int) -> None:
+    """End every process below this one. First the group, which the system does at once, however fast it grows; then
+    what has left the group, which is halted before it is ended: what starts processes without end stands still."""
+    deadline = time.monotonic() + 60  # a process that the system itself holds cannot be ended
     while time.monotonic() < deadline:
+        if group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         halted: set[int] = set()
         while new := set(descendants()) - halted:
             for process in new:
