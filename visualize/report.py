@@ -28,7 +28,7 @@ try:
     import matplotlib  # noqa: F401  # the plots import it when they are drawn, which is late to find it missing
     from jinja2 import Environment
 except ImportError as missing:
-    raise InputError('a report needs the extra packages: pip install "tinygrad_course[plots]"') from missing
+    raise InputError("a report needs more packages: pip install matplotlib scikit-learn Pillow Jinja2") from missing
 
 # Pictures in the page take their colours from it, so that they change with it between light and dark.
 PAGE_COLOURS = {role: f"var(--{role})" for role in LIGHT}

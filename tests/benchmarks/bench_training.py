@@ -84,7 +84,7 @@ def compare(models: Sequence[str], settings: Settings, *, engines: Sequence[str]
     programs, notes = programs + others, notes + more
     drawn = importlib.util.find_spec("matplotlib") is not None
     if not drawn:
-        notes.append('no picture: that needs pip install "tinygrad_course[plots]"')
+        notes.append("no picture: that needs pip install matplotlib")
     if threads is not None:
         hardware.use_cores(threads)
     here = hardware.description()

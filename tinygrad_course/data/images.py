@@ -294,7 +294,7 @@ def _sklearn_points(kind: str, seed: int) -> tuple[Floats, NDArray[np.int64]]:
     try:
         from sklearn import datasets
     except ImportError as error:
-        raise InputError(f'planar {kind} needs scikit-learn: pip install "tinygrad_course[plots]"') from error
+        raise InputError(f"planar {kind} needs scikit-learn: pip install scikit-learn") from error
 
     points: Floats
     labels: NDArray[np.int64]

@@ -33,7 +33,7 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
-        raise InputError('reading an image needs Pillow: pip install "tinygrad_course[plots]"') from error
+        raise InputError("reading an image needs Pillow: pip install Pillow") from error
     if num_px < 1:
         raise InputError(f"num_px is {num_px}; expected at least 1")
     stream = open_ordinary(path, "an image")

@@ -48,7 +48,7 @@ def draws(function: Callable[Parameters, Plot]) -> Callable[Parameters, Plot]:
         try:
             import matplotlib  # noqa: F401
         except ImportError as error:
-            raise InputError('plots need matplotlib: pip install "tinygrad_course[plots]"') from error
+            raise InputError("plots need matplotlib: pip install matplotlib") from error
         from tinygrad_course.visualize.plots.figure import house_style
 
         with house_style():

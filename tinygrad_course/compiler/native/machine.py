@@ -12,7 +12,7 @@ from tinygrad_course.compiler.native import blas
 from tinygrad_course.compiler.native.cache import CachedCode
 from tinygrad_course.errors import InputError
 
-MISSING = "llvmlite is not installed: pip install 'tinygrad_course[fast]'"
+MISSING = "llvmlite is not installed: pip install llvmlite"
 
 
 def is_there() -> bool:
