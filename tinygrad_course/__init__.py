@@ -15,3 +15,9 @@ __version__ = "0.1.0"
 
 __all__ = ["InputError", "Tensor", "accuracy", "checkpoint", "data", "detect_anomaly", "fit", "grad", "gradcheck",
            "hessian", "jacobian", "nn", "no_grad", "optim", "predict"]
+
+
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext tinygrad_course`: `%%check` above a cell checks its function, `check()` all functions so far."""
+    from tinygrad_course.checking import magics
+    magics.load(shell)

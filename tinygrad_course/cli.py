@@ -238,13 +238,17 @@ def predict(file: str, images: tuple[str, ...]) -> None:
 @click.argument("target", metavar="FILE|MODEL")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
               help="Seconds that each of the file's functions may take.")
-def check(target: str, time_limit: float) -> int:
+@click.option("--hint", type=click.IntRange(1, 3), default=2, show_default=True,
+              help="How much is said of a mistake: 1 where it is, 2 of what kind, too, 3 what would be right, too.")
+@click.option("--details", is_flag=True, help="Norms and angles, where a mistake is not recognised.")
+@click.option("--json", "as_json", is_flag=True, help="Everything that was found, for programs.")
+def check(target: str, time_limit: float, hint: int, details: bool, as_json: bool) -> int:
     """Check gradients written by hand, and say what the mistake is.
 
     FILE is a learner's .py or .ipynb: each of the course's functions in it is checked. The code at the top of the
     file runs too: as you, in a process of its own and in a throw-away copy of the file's folder. MODEL is one of:
     logistic, planar, two-layer, four-layer: our own closed form, beside autodiff and finite differences. The exit
-    status is 0 if all is right, 1 if something is wrong, and 2 if something could not be checked.
+    status is 1 if anything is wrong, 2 if nothing could be checked, and 0 otherwise.
     """
     from rich import print as show
 
@@ -256,8 +260,13 @@ def check(target: str, time_limit: float) -> int:
         show(comparison)
         return 0 if comparison.ok else 1
     from tinygrad_course.checking import check_file
-    report = check_file(target, time_limit=time_limit)
-    show(report)
+    report = check_file(target, time_limit=time_limit, hint=hint)
+    report.with_details = details
+    if as_json:
+        import json
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        show(report)
     return report.exit_status
 
 

@@ -109,7 +109,7 @@ def test_report_on_a_terminal(learner: Any) -> None:
 
 
 def test_an_unknown_mistake_is_said_honestly(learner: Any) -> None:
-    text = learner(BACKWARD.replace("np.dot(W2.T, dZ2) *", "np.cosh(np.dot(W2.T, dZ2)) *")).text()
+    text = learner(BACKWARD.replace("np.dot(W2.T, dZ2) *", "np.cosh(np.dot(W2.T, dZ2) + A1 * A1) *")).text()
     assert "none of the known mistakes gives these numbers" in text
     assert "worst at index [" in text and "ratio of the norms" in text and "degrees" in text
     assert "the first quantity to be wrong is dZ1" in text
@@ -158,7 +158,7 @@ def test_float32_is_right_to_its_digits(learner: Any) -> None:
 
 def test_a_function_that_raises(learner: Any) -> None:
     report = learner(BACKWARD.replace("dW1 = 1", "dW1 = undefined + 1"))
-    assert report.exit_status == 2
+    assert report.exit_status == 1
     text = report.text()
     assert "learner.py, line 15, in backward_propagation\n" in text and "NameError: name 'undefined'" in text
     assert "site-packages" not in text and "runner.py" not in text
@@ -171,21 +171,22 @@ def test_a_function_that_hangs_is_stopped_and_the_others_are_checked(learner: An
     assert time.monotonic() - start < 15
     statuses = {verdict.name: verdict for verdict in report.verdicts}
     assert statuses["propagate"].summary == "it did not end within 1 second and was stopped"
-    assert report.exit_status == 2
+    assert report.exit_status == 0
     assert {verdict.status for name, verdict in statuses.items() if name != "propagate"} == {"right"}
 
 
-@pytest.mark.parametrize("line", ["import sys; sys.exit(3)", "import os; os._exit(3)", "raise KeyboardInterrupt"])
-def test_a_function_that_ends_the_process(learner: Any, line: str) -> None:
+@pytest.mark.parametrize("line, status, exit_status", [
+    ("import sys; sys.exit(3)", "raises", 1), ("raise KeyboardInterrupt", "raises", 1),
+    ("import os; os._exit(3)", "not checked", 2)])
+def test_a_function_that_ends_the_process(learner: Any, line: str, status: str, exit_status: int) -> None:
     report = learner(BACKWARD.replace("    m = X.shape[1]", f"    {line}\n    m = X.shape[1]"))
-    assert report.exit_status == 2 and [verdict.status for verdict in report.verdicts] == ["not checked"]
+    assert report.exit_status == exit_status and [verdict.status for verdict in report.verdicts] == [status]
 
 
 def test_arguments_that_are_changed_are_said(learner: Any) -> None:
     report = learner(BACKWARD.replace("    dZ2 = A2 - Y", "    A2 -= Y\n    dZ2 = A2"))
-    assert report.exit_status == 2
-    assert report.verdicts[0].status == "changes its arguments"
-    assert "it changes its argument cache['A2'] in place" in report.text()
+    assert report.exit_status == 0 and report.verdicts[0].status == "right"
+    assert "note: it changes its argument cache['A2'] in place" in report.text()
 
 
 def test_update_parameters_may_fill_the_dictionary_as_the_course_does(learner: Any) -> None:
@@ -209,19 +210,19 @@ def test_parameters_in_another_order(learner: Any) -> None:
 
 def test_syntax_error_shows_the_line(learner: Any) -> None:
     report = learner(BACKWARD + "\ndef broken(:\n    pass\n")
-    assert report.exit_status == 2
+    assert report.exit_status == 0
     assert f"learner.py, line {BACKWARD.count(chr(10)) + 2}: invalid syntax" in report.text()
     assert "def broken(:" in report.text()
 
 
 def test_a_file_that_raises(learner: Any) -> None:
     report = learner(BACKWARD + "\nx = 1 / 0\n")
-    assert report.exit_status == 2 and "ZeroDivisionError: division by zero" in report.problem
+    assert report.exit_status == 0 and "ZeroDivisionError: division by zero" in report.problem
     assert report.verdicts[0].status == "right"
 
 
 def test_a_missing_module_is_named(learner: Any) -> None:
-    assert "No module named 'no_such_module'" in learner("import no_such_module\n" + BACKWARD).problem
+    assert "No module named 'no_such_module'" in learner("import no_such_module\n" + BACKWARD).notes[0]
 
 
 def test_a_file_that_hangs(learner: Any) -> None:
@@ -236,7 +237,7 @@ def test_code_that_prints_plots_and_asks(learner: Any) -> None:
     assert report.exit_status == 0, report.text()
     assert "line 2: asks for input, skipped" in report.notes[0]
     report = learner(BACKWARD.replace("    m = X", "    input('go on? ')\n    m = X"))
-    assert report.exit_status == 2 and "input() was called" in report.text()
+    assert report.exit_status == 1 and "input() was called" in report.text()
 
 
 def test_a_file_without_functions_of_the_course(learner: Any) -> None:
@@ -256,7 +257,7 @@ def test_notebook(learner: Any) -> None:
 
 def test_notebook_with_a_syntax_error(learner: Any) -> None:
     report = learner(notebook("import numpy as np\ndef f(:\n    pass", BACKWARD), "learner.ipynb")
-    assert report.exit_status == 2 and "cell 1, line 2" in report.problem and report.verdicts[0].ok
+    assert report.exit_status == 0 and "cell 1, line 2" in report.problem and report.verdicts[0].ok
 
 
 @pytest.mark.parametrize("text, said", [
@@ -355,7 +356,7 @@ def test_the_model_and_the_arrays_are_not_changed() -> None:
     before = model.state_dict()
     state = np.random.get_state()[1].copy()  # type: ignore[union-attr]
     report = check_backward(greedy, model, given, Y)
-    assert report.exit_status == 1 and "it changes its arguments" in report.text()
+    assert report.exit_status == 1 and "in place: the caller's" in report.text()
     assert all(np.array_equal(before[name], value) for name, value in model.state_dict().items())
     assert np.array_equal(given, X) and np.array_equal(np.random.get_state()[1], state)  # type: ignore[arg-type]
 

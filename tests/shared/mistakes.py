@@ -7,9 +7,7 @@ import numpy as np
 from places import LEARNERS
 
 from tinygrad_course.checking.check_function import in_process
-from tinygrad_course.checking.course.functions import COURSE_FUNCTIONS
-from tinygrad_course.checking.course.loops import SPECIAL
-from tinygrad_course.checking.course.references import EDITIONS
+from tinygrad_course.checking.course.functions import editions, right_functions
 from tinygrad_course.checking.judge import judge
 from tinygrad_course.checking.report import Verdict
 
@@ -317,15 +315,10 @@ def function_in(source: str, name: str) -> str:
 
 def verdict_of(week: int, name: str, text: str) -> Verdict:
     """The verdict on one function, its helpers being right."""
-    namespace: dict[str, Any] = {"np": np, **EDITIONS[4], **EDITIONS[week]}
+    namespace: dict[str, Any] = {"np": np, **right_functions(week)}
     exec(compile(text, "learner", "exec", optimize=1), namespace)  # without `assert`, as in the separate process
-    calls = in_process(namespace[name])
-    if name in SPECIAL:
-        return SPECIAL[name](calls, text)
-    editions = [f for f in COURSE_FUNCTIONS if f.name == name and f.week == week]
-    if name == "compute_cost":
-        editions.sort(key=lambda function: -len(function.parameters))
-    return judge(editions[0], calls, text)
+    [function] = [one for one in editions(name) if one.week == week][:1]
+    return judge(function, in_process(namespace[name]), text)
 
 
 def faulty(week: int, name: str, right: str, wrong: str) -> str:

@@ -1,21 +1,24 @@
 """From a function's results to a verdict: is it right, and if not, what is the mistake, in words."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from tinygrad_course.checking import interfaces
+from tinygrad_course.checking.course.cases import Answers, Calls, Case
+from tinygrad_course.checking.course.functions import CourseFunction
+from tinygrad_course.checking.diagnosis import guards
 from tinygrad_course.checking.sandbox import structure
-from tinygrad_course.checking.course.functions import Case, CourseFunction
-from tinygrad_course.checking.diagnosis.search import Diagnosis, Finding, Observation, diagnose, wrong_results
+from tinygrad_course.checking.diagnosis.search import (
+    EVALUATIONS, Diagnosis, Finding, Observation, diagnose, right_values, wrong_results,
+)
 from tinygrad_course.checking.course.operations import show
 from tinygrad_course.checking.course.formulas import Program
-from tinygrad_course.checking.report import CHANGES, RIGHT, UNCHECKED, WRONG, Explained, Verdict, listed
-
-Answers = list[dict[str, Any]]
-Calls = Callable[[list[tuple[Any, ...]]], Answers]  # from arguments to what was returned or raised, call by call
+from tinygrad_course.checking.report import ANOTHER, RAISES, RIGHT, WRONG, Explained, Verdict, listed
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Attempt:
     notes: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)  # arguments whose values were changed in place
     entries: list[str] = field(default_factory=list)  # entries that were put into dictionaries or taken out
+    shared: list[str] = field(default_factory=list)  # results that are one and the same array
+    forms: dict[Any, Any] = field(default_factory=dict)  # results in another form than the course's, by group
 
     def wrong(self, judged: bool = True) -> list[str]:
         names: dict[str, None] = {}
@@ -44,15 +49,57 @@ class Attempt:
         return any(case.judged for case, _, _ in self.returned)
 
 
-def judge(function: CourseFunction, calls: Calls, source: str = "", cases: Sequence[Case] | None = None) -> Verdict:
-    """Call the function on its cases and say what was found."""
+def judge(function: CourseFunction, calls: Calls, source: str = "", cases: Sequence[Case] | None = None,
+          explain: bool = True) -> Verdict:
+    """Call the function on its cases and say what was found; without `explain`, only whether it is right."""
+    with np.errstate(all="ignore"):  # what a wrong function returns may be anything
+        if function.verdict is not None:
+            return function.verdict(function, calls, source, explain)
+        return _by_formulas(function, calls, source, cases, explain)
+
+
+def _by_formulas(function: CourseFunction, calls: Calls, source: str, cases: Sequence[Case] | None,
+                 explain: bool) -> Verdict:
     cases = list(function.cases()) if cases is None else list(cases)
-    programs = {case.group: function.program(case.group) for case in cases}
-    attempt = collect(function, cases, programs, calls([case.arguments for case in cases]))
-    return verdict_on(function, attempt, programs, source)
+    programs = {case.group: program_of(function, case.group) for case in cases}
+    answers = calls([case.arguments for case in cases])
+    attempt = collect(function, cases, programs, answers)
+    verdict = verdict_on(function, attempt, programs)
+    if verdict.status == WRONG and any(np.ndim(value) == 0 for _, one, wrong in attempt.returned for name in wrong
+                                       if (value := one.returned.get(name)) is not None):
+        loose = collect(function, cases, programs, answers, axes=False)
+        if (found := verdict_on(function, loose, programs)).ok:
+            attempt, verdict = loose, found
+    if verdict.status == WRONG and (other := _otherwise(function, cases, programs, answers, source)) is not None:
+        return other
+    if verdict.wrong and explain:
+        _explain(verdict, attempt, programs, source)
+    elif verdict.status == RIGHT:
+        verdict.notes += _remarks(attempt) + guards.notes(source)
+    return verdict
 
 
-def collect(function: CourseFunction, cases: Sequence[Case], programs: dict[Any, Program], answers: Answers) -> Attempt:
+@lru_cache(maxsize=64)
+def program_of(function: CourseFunction, group: Any) -> Program:
+    return function.program(group)
+
+
+def _otherwise(function: CourseFunction, cases: Sequence[Case], programs: dict[Any, Program], answers: Answers,
+               source: str) -> Verdict | None:
+    """The verdict by formulas with a guard against log(0), where the function has one and is right so."""
+    for guard in guards.in_source(source):
+        guarded: dict[Any, Program] = {group: [guard.applied(formula) for formula in program]
+                                       for group, program in programs.items()}
+        verdict = verdict_on(function, collect(function, cases, guarded, answers), guarded)
+        if verdict.ok:
+            verdict.notes.append(guard.said)
+            return verdict
+    return None
+
+
+def collect(function: CourseFunction, cases: Sequence[Case], programs: dict[Any, Program], answers: Answers,
+            axes: bool = True) -> Attempt:
+    """axes: whether a number is wrong where the course has an array of shape (1, 1)."""
     attempt = Attempt()
     for case, answer in zip(cases, answers):
         if "raised" in answer:
@@ -62,14 +109,48 @@ def collect(function: CourseFunction, cases: Sequence[Case], programs: dict[Any,
         scalars = frozenset(formula.name for formula in program if formula.scalar)
         reading = structure.read(function.template(case, answer["returned"]), answer["returned"], scalars)
         tolerance = max([case.tolerance, *(_precision(value) for value in reading.values.values())])
-        observation = Observation(case.given, reading.values, tolerance)
-        attempt.returned.append((case, observation, wrong_results(program, observation)))
+        free = {name: reading.values[name] for name in case.free if name in reading.values}
+        observation = Observation({**case.given, **free}, reading.values, tolerance)
+        wrong = wrong_results(program, observation)
+        if wrong and not axes:
+            wrong = _without_axes(program, observation, wrong, reading)
+        if reading.problems and not wrong and case.judged:
+            attempt.forms[case.group] = _form(program, observation, answer["returned"])
+        attempt.returned.append((case, observation, wrong))
         if case.judged:
             _add(attempt.problems, reading.problems)
             _add(attempt.notes, reading.notes)
             _add(attempt.changed, answer["changed"]["in place"])
             _add(attempt.entries, answer["changed"]["entries"])
+            _add(attempt.shared, _shared(answer))
     return attempt
+
+
+def _shared(answer: dict[str, Any]) -> list[str]:
+    return [f"{a} and {b} of the result are one and the same array: what changes one in place changes the other"
+            for a, b in answer["changed"].get("shared", [])]
+
+
+def _without_axes(program: Program, observation: Observation, wrong: list[str], reading: structure.Reading,
+                  ) -> list[str]:
+    """A number where the course has an array of shape (1, 1) is right, with a note."""
+    right = right_values(program, observation.given)
+    numbers = [name for name in wrong if name in reading.values and np.ndim(reading.values[name]) == 0
+               and np.shape(right[name]) == (1, 1)]
+    if not numbers:
+        return wrong
+    values = reading.values | {name: np.reshape(reading.values[name], (1, 1)) for name in numbers}
+    again = wrong_results(program, observation._replace(returned=values))
+    if not set(numbers) & set(again):
+        reading.values.update({name: values[name] for name in numbers})
+        reading.notes.append(f"{listed(numbers)} {structure.AXES}")
+        return again
+    return wrong
+
+
+def _form(program: Program, observation: Observation, returned: Any) -> Any:
+    """The quantities in a result of another form, by their values."""
+    return interfaces.shape_of(returned, right_values(program, observation.given))
 
 
 def _precision(value: Any) -> float:
@@ -81,43 +162,70 @@ def _add(found: list[str], new: Sequence[str]) -> None:
     found += [one for one in new if one not in found]
 
 
-def verdict_on(function: CourseFunction, attempt: Attempt, programs: dict[Any, Program], source: str) -> Verdict:
+def verdict_on(function: CourseFunction, attempt: Attempt, programs: dict[Any, Program]) -> Verdict:
+    """Whether a function is right, and whether it is so in another form than the course's."""
     verdict = Verdict(function.name, RIGHT)
     returned = [formula.name for program in programs.values() for formula in program if not formula.hidden]
-    wrong = attempt.wrong()
-    # Where it raised for most shapes, what it returned for the others names the mistake.
-    judged = bool(wrong) or not attempt.raised_where_judged
-    if not judged and attempt.wrong(judged=False):
-        wrong = attempt.wrong(judged=False)
+    wrong = attempt.wrong() or ([] if not attempt.raised_where_judged else attempt.wrong(judged=False))
     verdict.results = {name: name not in wrong for name in dict.fromkeys(returned)} if attempt.answered else {}
     verdict.details = list(attempt.problems)
     verdict.notes = list(attempt.notes)
-    if wrong:
-        verdict.mistakes = explained(attempt, programs, source, judged)
-        verdict.notes += _cut_off(attempt, wrong)
-    if attempt.problems or wrong:
+    verdict.forms = attempt.forms
+    if attempt.raised_where_judged:
+        case, said = attempt.raised_where_judged[0]
+        words = "it raises for some shapes" if attempt.answered else "it raises"
+        where = f" ({case.label})" if attempt.answered else ""
+        verdict.details.append(f"{words}{where}:\n" + "\n".join("  " + line for line in said.splitlines()))
+        verdict.summary = f"{words.removeprefix('it ')}{where}: {said.splitlines()[-1]}"
+    if wrong or attempt.problems:
         verdict.status = WRONG
         verdict.summary = _summary(verdict, wrong)
     elif attempt.raised_where_judged:
-        verdict.status = UNCHECKED
-    elif attempt.changed:
-        verdict.status = CHANGES
+        verdict.status = RAISES
     else:
         verdict.summary = f"agrees on {sum(case.judged for case, _, _ in attempt.returned)} inputs"
-        verdict.notes += _remarks(attempt)
-    if attempt.raised_where_judged:
-        case, said = attempt.raised_where_judged[0]
-        everywhere = not attempt.answered
-        words = "it raises" if everywhere else f"it raises for some shapes ({case.label})"
-        verdict.details.append(f"{words}:\n" + "\n".join("  " + line for line in said.splitlines()))
-        if verdict.status == UNCHECKED:
-            verdict.summary = f"{words.removeprefix('it ')}: {said.splitlines()[-1]}"
+    if attempt.problems and not wrong and not attempt.raised_where_judged and _only_another_cache(function, attempt):
+        _say_another_cache(verdict, function, attempt)
     _say_changes(function, attempt, verdict)
     return verdict
 
 
+def _only_another_cache(function: CourseFunction, attempt: Attempt) -> bool:
+    """Whether what is in another form is the cache, which a file's own functions hand on, and its values are right."""
+    case = attempt.returned[0][0]
+    template = function.template(case, None)
+    if not isinstance(template, tuple) or not isinstance(template[0], str) or isinstance(template[1], str):
+        return False
+    trees = [attempt.forms.get(case.group) for case, _, _ in attempt.returned if case.judged]
+    return all(isinstance(tree, tuple) and len(tree) == 2 and isinstance(tree[0], str) and not isinstance(tree[1], str)
+               and None not in interfaces.names_of(tree) for tree in trees)
+
+
+def _say_another_cache(verdict: Verdict, function: CourseFunction, attempt: Attempt) -> None:
+    case = attempt.returned[0][0]
+    tree = attempt.forms[case.group][1]
+    wanted, found = ([name.removeprefix("cached ") for name in names] for names in (
+        structure.names_in(function.template(case, None)[1]), interfaces.names_of(tree)))
+    missing = [name for name in wanted if name not in found]
+    verdict.status, verdict.details = ANOTHER, []
+    verdict.forms = {group: form[1] for group, form in attempt.forms.items()}
+    verdict.summary = (f"right, through another interface than the course's: its cache is {interfaces.in_words(tree)}"
+                       + f", without {listed(missing)}" * bool(missing))
+
+
+def _explain(verdict: Verdict, attempt: Attempt, programs: dict[Any, Program], source: str) -> None:
+    wrong = attempt.wrong()
+    # Where it raised for most shapes, what it returned for the others names the mistake.
+    judged = bool(wrong) or not attempt.raised_where_judged
+    wrong = wrong if judged else attempt.wrong(judged=False)
+    if wrong:
+        verdict.mistakes = explained(attempt, programs, source, judged)
+        verdict.notes += _cut_off(attempt, wrong) + attempt.shared
+        verdict.summary = _summary(verdict, wrong)
+
+
 def _cut_off(attempt: Attempt, wrong: Sequence[str]) -> list[str]:
-    whole = [name for name in wrong if any(
+    whole = [name for name in wrong if "redict" not in name and name != "p" and any(
         observation.returned.get(name) is not None and np.asarray(observation.returned[name]).dtype.kind in "iub"
         and name not in ("n_x", "n_h", "n_y") for _, observation, _ in attempt.returned)]
     said = f"{listed(whole)} holds whole numbers only: what comes after the point was cut off (dtype=int?)"
@@ -133,42 +241,57 @@ def _summary(verdict: Verdict, wrong: Sequence[str]) -> str:
 
 def _say_changes(function: CourseFunction, attempt: Attempt, verdict: Verdict) -> None:
     if attempt.changed:
-        said = (f"it changes its argument{'s' * (len(attempt.changed) != 1)} {listed(attempt.changed[:4])} in place: "
-                "the caller's array is another one afterwards. Write W = W - ... for W -= ..., or copy it first")
-        verdict.details.append(said)
-        if verdict.status == CHANGES:
-            verdict.summary = f"its results are right, but it changes {listed(attempt.changed[:4])}"
-    elif attempt.entries and not function.dictionary_may_change:
+        verdict.notes.append(
+            f"it changes its argument{'s' * (len(attempt.changed) != 1)} {listed(attempt.changed[:4])} in place: "
+            "the caller's array is another one afterwards. Write W = W - ... for W -= ..., or copy it first")
+    elif attempt.entries and not function.in_place:
         verdict.notes.append(f"it puts something else into its arguments: {listed(attempt.entries[:4])}")
 
 
 def _remarks(attempt: Attempt) -> list[str]:
     """What is right for the course and not in general."""
-    random = [wrong for case, _, wrong in attempt.returned if not case.judged and wrong and "random" in case.label]
+    notes = []
+    others = [(case, wrong) for case, _, wrong in attempt.returned if not case.judged and wrong]
+    others += [(case, []) for case, _ in attempt.raised if not case.judged]
+    random = [wrong for case, wrong in others if wrong and "random" in case.label and _outputs(case) == 1]
     if random:
-        return ["with caches that no forward pass produced, as some tests of the course have them, "
-                f"{listed(random[0])} differ: the function computes something again that it finds in the cache. "
-                "That is right, but such a test will not agree"]
-    return []
+        notes.append("with caches that no forward pass produced, as some tests of the course have them, "
+                     f"{listed(random[0])} differ: the function does not take from the cache what the course's takes, "
+                     "the same in a real cache only. That is right, but such a test will not agree")
+    for case, wrong in [(case, wrong) for case, wrong in others if "random" not in case.label][:1]:
+        what = f"{listed(wrong[:4])} would come out wrong" if wrong else "it raises"
+        only = "one output unit" if _outputs(case) > 1 else "the course's networks"
+        notes.append(f"right for {only}; for others ({case.label}) {what}")
+    return notes
+
+
+def _outputs(case: Case) -> int:
+    """How many output units a case has."""
+    last: Any = next((case.given[name] for name in ("Y", f"W{case.group}") if name in case.given), 0.0)
+    return int(np.shape(last)[0]) if np.ndim(last) else 1
 
 
 def explained(attempt: Attempt, programs: dict[Any, Program], source: str, judged: bool = True) -> list[Explained]:
     """The mistakes in words, from all calls that share their formulas."""
     found: dict[Any, Diagnosis] = {}
+    evaluations = EVALUATIONS
     for group, program in programs.items():
         calls = [(case, observation, wrong) for case, observation, wrong in attempt.returned if case.group == group]
         if not any(wrong for case, _, wrong in calls if case.judged or not judged):
             continue
-        diagnosis = diagnose(program, [one[1] for one in calls], [one[2] for one in calls], source)
+        diagnosis = diagnose(program, [one[1] for one in calls], [one[2] for one in calls], source, evaluations)
         if not diagnosis.explained:
             # A function that computes something again is not explained by what is in a random cache.
             consistent = [call for call in calls if "random" not in call[0].label]
             if 0 < len(consistent) < len(calls):
-                again = diagnose(program, [one[1] for one in consistent], [one[2] for one in consistent], source)
+                again = diagnose(program, [one[1] for one in consistent], [one[2] for one in consistent], source,
+                                 evaluations)
                 diagnosis = again if again.explained or not diagnosis.findings else diagnosis
         found[group] = diagnosis
         if diagnosis.explained and isinstance(group, int):
             break  # networks of other depths have the same code
+        if isinstance(group, int):
+            evaluations = EVALUATIONS // 8  # what is not recognised in one depth will hardly be in another
     if any(isinstance(group, int) for group in found):
         best = next((d for d in found.values() if d.explained), next(iter(found.values())))
         return [in_words(finding) for finding in best.findings]

@@ -1,14 +1,21 @@
 """What was found, for people (text, tables, HTML) and for programs (`as_dict`)."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from tinygrad_course.errors import printable
 
-RIGHT, WRONG, UNCHECKED, CHANGES = "right", "wrong", "not checked", "changes its arguments"
+RIGHT, WRONG, RAISES, ANOTHER = "right", "wrong", "raises", "another interface"
+NOT_DONE, UNCHECKED = "not done yet", "not checked"
+MARKS = {RIGHT: "+", WRONG: "x", RAISES: "x", ANOTHER: "+", NOT_DONE: "o", UNCHECKED: "?"}  # without colour, too
+COLOURS = {RIGHT: ("green", "#1a7f37"), ANOTHER: ("green", "#1a7f37"), WRONG: ("red", "#cf222e"),
+           RAISES: ("red", "#cf222e"), NOT_DONE: ("yellow", "#9a6700"), UNCHECKED: ("yellow", "#9a6700")}
+WHERE, KIND, CHANGE = 1, 2, 3  # how much help is given: where the mistake is, of what kind, and the right formula
+WIDTH = 120  # of text; on a terminal its own
 
 
 @dataclass
@@ -16,7 +23,9 @@ class Explained:
     """One mistake in words.
 
     quantity: whose formula is wrong. mistake: its name; "" where none was recognised. yours, right: formulas.
-    affects: the results that are wrong because of it. numbers: how far off, where no mistake was recognised.
+    affects: the results that are wrong because of it. numbers: how far off, where no mistake was recognised; details:
+    more about that. line, code: where in the learner's source, and that line; 0 and "" where that is not known.
+    change: the smallest change of the learner's own line that makes the function right.
     """
     quantity: str
     mistake: str
@@ -26,31 +35,47 @@ class Explained:
     hidden: bool = False
     affects: list[str] = field(default_factory=list)
     numbers: str = ""
+    details: str = ""
+    line: int = 0
+    code: str = ""
+    change: str = ""
 
-    def lines(self) -> list[str]:
+    def lines(self, hint: int = CHANGE, details: bool = True) -> list[str]:
         head = f"{self.quantity}: " if self.quantity else ""
+        where = [f"  line {self.line}:  {self.code}"] if self.line else []
+        if hint == WHERE:
+            return [head + "wrong" + self.shown_by(), *where]
         if not self.mistake:
             lines = [f"{head}wrong, and none of the known mistakes gives these numbers"]
-            lines += [f"  {line}" for line in ([self.numbers] if self.numbers else [])]
-            lines += [f"  right:  {self.right}"] if self.right else []
-            return lines + ([f"  {self.why}"] if self.why else [])
-        lines = [head + self.mistake]
-        if self.hidden:
-            lines[0] += f"  (not returned, but {listed(self.affects)} show it)"
-        said = ("yours:  ", self.yours), ("right:  ", self.right), ("why:    ", self.why)
+            lines += [f"  {line}" for line in (self.numbers, self.details * details) if line]
+            lines += [f"  right:  {self.right}"] if self.right and hint == CHANGE else []
+            return lines + where + ([f"  {self.why}"] if self.why else [])
+        said = [("", self.numbers), ("yours:  ", self.yours), ("why:    ", self.why)]
+        if hint == CHANGE:
+            said[2:2] = [("right:  ", self.right), ("change: ", self.change)]
+        lines = [head + self.mistake + self.shown_by(), *where]
         lines += [f"  {label}{text}" for label, text in said if text]
         if self.affects and not self.hidden:
             lines.append(f"  {listed(self.affects)} come{'s' * (len(self.affects) == 1)} out wrong because of it")
         return lines
 
+    def shown_by(self) -> str:
+        if not self.hidden or not self.affects:
+            return ""
+        return f"  (not returned, but {listed(self.affects)} show{'s' * (len(self.affects) == 1)} it)"
+
     def as_dict(self) -> dict[str, Any]:
         return {"quantity": self.quantity, "mistake": self.mistake or None, "why": self.why, "yours": self.yours,
-                "right": self.right, "returned": not self.hidden, "affects": self.affects, "numbers": self.numbers}
+                "right": self.right, "returned": not self.hidden, "affects": self.affects, "numbers": self.numbers,
+                "line": self.line or None, "code": self.code, "change": self.change}
 
 
 @dataclass
 class Verdict:
-    """One function. results: each returned quantity and whether it is right, where that could be seen."""
+    """One function. results: each returned quantity and whether it is right, where that could be seen.
+
+    because_of: helpers that are wrong and because of which this function goes wrong; it is right by itself.
+    """
     name: str
     status: str
     summary: str = ""
@@ -59,21 +84,32 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     results: dict[str, bool] = field(default_factory=dict)
     place: str = ""
+    because_of: list[str] = field(default_factory=list)
+    forms: dict[Any, Any] = field(default_factory=dict)  # what was returned in another form, by the group of cases
 
     @property
     def ok(self) -> bool:
-        return self.status == RIGHT
+        return self.status in (RIGHT, ANOTHER)
 
-    def lines(self) -> list[str]:
+    @property
+    def wrong(self) -> bool:
+        return self.status in (WRONG, RAISES)
+
+    def lines(self, hint: int = CHANGE, details: bool = True) -> list[str]:
         found = [line for text in self.details for line in text.splitlines()]
         for mistake in self.mistakes:
-            found += mistake.lines()
+            found += mistake.lines(hint, details)
         return found + [f"note: {note}" for note in self.notes]
+
+    def said(self, hint: int = CHANGE) -> str:
+        if hint > WHERE or not self.mistakes:
+            return self.summary
+        return f"{listed(list(dict.fromkeys(m.quantity for m in self.mistakes if m.quantity)))} wrong".strip()
 
     def as_dict(self) -> dict[str, Any]:
         return {"function": self.name, "status": self.status, "summary": self.summary, "results": self.results,
                 "mistakes": [mistake.as_dict() for mistake in self.mistakes], "details": self.details,
-                "notes": self.notes, "place": self.place}
+                "notes": self.notes, "place": self.place, "because_of": self.because_of}
 
 
 CONVENTION = ("dZ and dA are as in the course: m times the derivative of the cost J; the 1/m is applied once, in dW "
@@ -84,13 +120,17 @@ CONVENTION = ("dZ and dA are as in the course: m times the derivative of the cos
 class Report:
     """The verdicts on a learner's functions. Prints as text; in a notebook it is a table.
 
-    exit_status: 0 all right, 1 something is wrong, 2 something could not be checked and nothing is known to be wrong.
-    problem: why the file could not be read or imported; "" if it could.
+    exit_status: 1 if anything is wrong, 2 if nothing could be checked, 0 otherwise.
+    problem: why the file, or a part of it, could not be read or run; "" if it could.
+    not_looked_at: what else the file defines. hint: how much help the text gives, from 1 to 3.
     """
     title: str
     verdicts: list[Verdict]
     problem: str = ""
     notes: list[str] = field(default_factory=list)
+    not_looked_at: list[str] = field(default_factory=list)
+    hint: int = CHANGE
+    with_details: bool = True
 
     @property
     def ok(self) -> bool:
@@ -98,64 +138,107 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        if self.problem:
-            return 2
-        statuses = {verdict.status for verdict in self.verdicts}
-        return 1 if WRONG in statuses else 2 if statuses - {RIGHT} or not statuses else 0
+        if any(verdict.wrong for verdict in self.verdicts):
+            return 1
+        return 0 if any(verdict.ok for verdict in self.verdicts) else 2
 
     def text(self) -> str:
         lines = [self.title, ""]
-        if self.problem:
-            lines += ["The file does not import:", *("  " + line for line in self.problem.splitlines()), ""]
         if self.verdicts:
-            width = max(len(verdict.name) for verdict in self.verdicts)
-            broad = max(len(verdict.status) for verdict in self.verdicts)
-            lines += [f"{v.name:<{width}}  {v.status:<{broad}}  {v.summary}".rstrip() for v in self.verdicts] + [""]
-        elif not self.problem:
-            lines += ["None of the course's functions was found in it.", ""]
+            lines += [*self.table(), ""]
+        return printable("\n".join([*lines, *self.below()]).rstrip(), lines=True) + "\n"
+
+    def table(self) -> Iterator[str]:
+        width = max(len(verdict.name) for verdict in self.verdicts)
+        broad = max(len(verdict.status) for verdict in self.verdicts)
+        for v in self.verdicts:
+            start = f"{MARKS[v.status]} {v.name:<{width}}  {v.status:<{broad}}  "
+            yield from wrapped(v.said(self.hint), start, " " * len(start))
+
+    def below(self, width: int = WIDTH) -> Iterator[str]:
+        """What stands under the table."""
+        if self.problem:
+            yield from ["Not all of it could be read or run:", *("  " + line for line in self.problem.splitlines()), ""]
+        if not self.verdicts and not self.problem:
+            yield from ["None of the course's functions was found in it.", ""]
         for verdict in self.verdicts:
-            if found := verdict.lines():
-                lines += [f"{verdict.name}" + (f" ({verdict.place})" if verdict.place else ""),
-                          *("  " + line for line in found), ""]
+            if found := verdict.lines(self.hint, self.with_details):
+                yield verdict.name + (f" ({verdict.place})" if verdict.place else "")
+                for line in found:
+                    yield from indented(line, width)
+                yield ""
         if any(mistake.quantity.startswith(("dZ", "dA")) for v in self.verdicts for mistake in v.mistakes):
-            lines += [CONVENTION, ""]
-        lines += [f"note: {note}" for note in self.notes]
-        return printable("\n".join(lines).rstrip(), lines=True) + "\n"
+            yield from wrapped(CONVENTION, width=width)
+            yield ""
+        if self.not_looked_at:
+            yield from wrapped(f"not looked at: {listed(self.not_looked_at)}", "", "  ", width)
+        for note in self.notes:
+            yield from wrapped(f"note: {note}", "", "  ", width)
 
     def __str__(self) -> str:
         return self.text()
 
     def as_dict(self) -> dict[str, Any]:
         return {"title": self.title, "ok": self.ok, "exit_status": self.exit_status, "problem": self.problem,
-                "functions": [verdict.as_dict() for verdict in self.verdicts], "notes": self.notes}
+                "functions": [verdict.as_dict() for verdict in self.verdicts], "notes": self.notes,
+                "not_looked_at": self.not_looked_at}
 
-    def __rich__(self) -> Any:
-        from rich.console import Group
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         from rich.table import Table
         from rich.text import Text
 
-        colours = {RIGHT: "green", WRONG: "red", UNCHECKED: "yellow", CHANGES: "yellow"}
+        below = Text(printable("\n".join(self.below(options.max_width)), lines=True))
+        if not self.verdicts:
+            yield from (Text(printable(self.title)), below)
+            return
         table = Table(title=Text(printable(self.title)), title_justify="left")
         for column in ("function", "verdict", ""):
             table.add_column(column)
         for verdict in self.verdicts:
-            table.add_row(Text(printable(verdict.name)), Text(verdict.status, colours[verdict.status]),
-                          Text(printable(verdict.summary)))
-        below = Report("", self.verdicts, self.problem, self.notes).text().splitlines()
-        skip = len(self.verdicts) + 1 if self.verdicts and not self.problem else 0
-        return Group(table, Text("\n".join(below[2 + skip:]))) if self.verdicts else Text(self.text())
+            status = Text(f"{MARKS[verdict.status]} {verdict.status}", COLOURS[verdict.status][0])
+            table.add_row(Text(printable(verdict.name)), status, Text(printable(verdict.said(self.hint))))
+        yield from (table, below)
 
     def _repr_html_(self) -> str:
-        colours = {RIGHT: "#1a7f37", WRONG: "#cf222e", UNCHECKED: "#9a6700", CHANGES: "#9a6700"}
         rows = "".join(
             f"<tr><td style='text-align:left'><code>{escape(v.name)}</code></td>"
-            f"<td style='text-align:left;color:{colours[v.status]}'>{escape(v.status)}</td>"
-            f"<td style='text-align:left'>{escape(v.summary)}</td></tr>" for v in self.verdicts)
-        below = "".join(f"<p><b><code>{escape(v.name)}</code></b></p><pre>{escape(chr(10).join(v.lines()))}</pre>"
-                        for v in self.verdicts if v.lines())
-        problem = f"<p>The file does not import:</p><pre>{escape(self.problem)}</pre>" if self.problem else ""
+            f"<td style='text-align:left;color:{COLOURS[v.status][1]}'>{MARKS[v.status]} {escape(v.status)}</td>"
+            f"<td style='text-align:left'>{escape(v.said(self.hint))}</td></tr>" for v in self.verdicts)
+        below = "".join(map(self._verdict_html, self.verdicts))
+        problem = f"<p>Not all of it could be read or run:</p><pre>{escape(self.problem)}</pre>" * bool(self.problem)
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<p><b>{escape(self.title)}</b></p>{problem}<table>{rows}</table>{below}{notes}"
+        return f"<p><b>{escape(self.title)}</b></p><table>{rows}</table>{below}{problem}{notes}"
+
+    def _verdict_html(self, verdict: Verdict) -> str:
+        """Where the mistake is, and the rest behind a button each: first its kind, then the change."""
+        if not verdict.lines():
+            return ""
+        shown = f"<p><b><code>{escape(verdict.name)}</code></b></p>"
+        levels = [(WHERE, "where"), (KIND, "what kind"), (CHANGE, "the change")] if verdict.mistakes else [(CHANGE, "")]
+        for level, said in levels:
+            text = f"<pre>{escape(chr(10).join(verdict.lines(level)))}</pre>"
+            shown += text if level <= min(self.hint, KIND) or len(levels) == 1 else (
+                f"<details><summary>{said}</summary>{text}</details>")
+        return shown
+
+
+def wrapped(text: str, start: str = "", after: str = "", width: int = WIDTH) -> list[str]:
+    """Lines of a readable width; those after the first are indented."""
+    return textwrap.wrap(text, max(width, 40), initial_indent=start, subsequent_indent=after, break_long_words=False,
+                         break_on_hyphens=False) or [start.rstrip()]
+
+
+LABELS = ("right:  ", "yours:  ", "why:    ", "change: ", "note: ")
+
+
+def indented(line: str, width: int = WIDTH) -> list[str]:
+    """A line of a verdict; what does not fit stands under its text, a line of code stays as it is."""
+    own = len(line) - len(line.lstrip())
+    label = next((label for label in LABELS if line.lstrip().startswith(label)), "")
+    if not label and own and not line.lstrip().startswith(("its shape", "the first", "worst")):
+        return ["  " + line]
+    deep = " " * (2 + own + len(label))
+    return wrapped(line.lstrip()[len(label):], " " * (2 + own) + label, deep, width)
 
 
 def listed(names: Sequence[str]) -> str:

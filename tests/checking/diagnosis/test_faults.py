@@ -8,8 +8,7 @@ import pytest
 from mistakes import CASES, FAULTS, FILES, SQUARE_ONLY, faulty, function_in, verdict_of
 
 from tinygrad_course.checking.check_function import in_process
-from tinygrad_course.checking.course.functions import COURSE_FUNCTIONS
-from tinygrad_course.checking.course.references import EDITIONS
+from tinygrad_course.checking.course.functions import editions, right_functions
 from tinygrad_course.checking.judge import judge
 from tinygrad_course.checking.report import RIGHT, WRONG
 
@@ -38,13 +37,13 @@ def test_faults_where_only_equal_sizes_give_no_error(week: int, name: str, right
                                         (4, "linear_activation_backward"), (4, "linear_backward")])
 def test_caches_in_which_everything_is_random(week: int, name: str) -> None:
     """A step is checked from the values that it is given: no forward pass has to agree with them."""
-    [function] = [f for f in COURSE_FUNCTIONS if f.name == name]
+    [function] = [one for one in editions(name) if one.week == week]
     random = [case for case in function.cases() if "random" in case.label] or list(function.cases())
     for case in random:
         case.judged = True
     for right, wrong, quantity, mistake in [("", "", "", "")] + FAULTS[week, name]:
         text = faulty(week, name, right, wrong) if right else function_in(FILES[week], name)
-        namespace: dict[str, Any] = {"np": np, **EDITIONS[week]}
+        namespace: dict[str, Any] = {"np": np, **right_functions(week)}
         exec(compile(text, "learner", "exec", optimize=1), namespace)
         verdict = judge(function, in_process(namespace[name]), text, random)
         if not right:

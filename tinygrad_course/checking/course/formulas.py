@@ -5,6 +5,9 @@ The course's convention: dZ, dA stand for m times the derivative of the cost J; 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 from tinygrad_course.checking.course.operations import function, over_m, scaled, size, slope, total
@@ -107,8 +110,12 @@ def forward(activations: Sequence[str], cached: bool = True) -> Program:
     return formulas
 
 
-def backward(activations: Sequence[str]) -> Program:
-    """`backward_propagation`: gradients of all W and b from the parameters, the cache, X and Y."""
+def backward(activations: Sequence[str], regularised: bool = False, dropout: bool = False) -> Program:
+    """`backward_propagation`: gradients of all W and b from the parameters, the cache, X and Y.
+
+    regularised: with the penalty lambd / (2 m) times the squares of all weights. dropout: with masks D that forward
+    kept with the probability keep_prob.
+    """
     L = len(activations)
     formulas = [m_of("X", "Y", f"A{L}")]
     for l in range(L, 0, -1):
@@ -119,11 +126,47 @@ def backward(activations: Sequence[str]) -> Program:
                                     also=tuple(dA_of(A, symbol("Y")) * one for one in own)))
         else:
             after = symbol(f"W{l + 1}").T @ symbol(f"dZ{l + 1}")
+            if dropout:
+                formulas.append(Formula(f"dA{l}", after * symbol(f"D{l}") / symbol("keep_prob"), hidden=True,
+                                        why="what was dropped has no part in the cost, the rest was scaled up"))
+                after = symbol(f"dA{l}")
             formulas.append(Formula(f"dZ{l}", after * own[0], hidden=True, why=WHY_DZ,
                                     also=tuple(after * one for one in own[1:])))
-        formulas += [Formula(f"dW{l}", over_m(dZ @ before.T), why=WHY_DW),
+        dW = over_m(dZ @ before.T)
+        if regularised:
+            dW = dW + over_m(symbol("lambd") * symbol(f"W{l}"))
+        formulas += [Formula(f"dW{l}", dW, why=WHY_DW + "; the penalty adds lambd/m W" * regularised),
                      Formula(f"db{l}", over_m(total(dZ, 1, True)), why=WHY_DB)]
     return formulas
+
+
+def regularised_cost(L: int) -> Program:
+    """The cost of a network's output, and lambd / (2 m) times the squares of all weights."""
+    squares = [total(function("square", symbol(f"W{l}"))) for l in range(1, L + 1)]
+    penalty = scaled(symbol("lambd") * reduce(add, squares), Fraction(1, 2), m=-1)
+    return [m_of("Y", f"A{L}"), Formula("cost", cost_of(symbol(f"A{L}"), symbol("Y")) + penalty, scalar=True,
+                                        why=WHY_COST + ", and the penalty lambd/(2 m) times all squared weights")]
+
+
+def dropout_forward(L: int) -> Program:
+    """Masks D are drawn by the function: they are taken as they came, and everything else is computed from them."""
+    formulas: list[Formula] = []
+    for formula in forward(relu_layers(L)):
+        name, layer = formula.name[0], formula.name[1:]
+        if name == "A" and int(layer) < L:
+            mask = symbol(f"D{layer}")
+            formulas.append(Formula(f"D{layer}", mask))
+            formula = formula._replace(right=formula.right * mask / symbol("keep_prob"),
+                                       why="A is multiplied by its mask and divided by keep_prob")
+        formulas.append(formula)
+    cached = [f"{name}{l}" for l in range(1, L + 1) for name in ("W", "b")]
+    return [*formulas, Formula(f"A{L} returned", symbol(f"A{L}")),
+            *(Formula(f"cached {name}", symbol(name)) for name in cached)]
+
+
+def relu_layers(L: int) -> tuple[str, ...]:
+    """The activations of the course's deep network."""
+    return ("relu",) * (L - 1) + ("sigmoid",)
 
 
 def cost(last: str) -> Program:
@@ -195,6 +238,13 @@ def elementary_sigmoid() -> Program:
 
 def elementary_relu() -> Program:
     return [Formula("A", function("max", 0, symbol("z")), why="relu(z) is z where z is positive, else 0")]
+
+
+def elementary_backward(activation: str) -> Program:
+    """`sigmoid_backward` and `relu_backward`: dZ from dA and the cached Z."""
+    A, Z, dA = symbol("A"), symbol("Z"), symbol("dA")
+    first, *others = same_slopes(activation, A, Z)
+    return [Formula("dZ", dA * first, why=WHY_DZ, also=tuple(dA * one for one in others))]
 
 
 def cached_z() -> Program:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -95,17 +95,27 @@ def _scale_flaw(quantity: str, spread: float, shape: tuple[int, int], count: int
                 f"standard deviation {spread:.3g}", right)
 
 
-def network_flaws(values: Mapping[str, Any], layer_dims: Sequence[int], deep: bool) -> list[Flaw]:
-    """W and b of every layer."""
+SCALES: dict[str, Callable[[int], float]] = {
+    "0.01": lambda n_in: 0.01, "10": lambda n_in: 10.0, "xavier": lambda n_in: 1 / math.sqrt(n_in),
+    "he": lambda n_in: math.sqrt(2 / n_in)}
+WRITTEN = {"0.01": "* 0.01", "10": "* 10", "xavier": "/ np.sqrt(n_in)", "he": "* np.sqrt(2 / n_in)"}
+
+
+def network_flaws(values: Mapping[str, Any], layer_dims: Sequence[int], scales: Sequence[str]) -> list[Flaw]:
+    """W and b of every layer. scales: names in `SCALES`, as editions differ; "zeros" allows W to be zero.
+
+    layer_dims: 0 for a size that the function chooses.
+    """
     flaws: list[Flaw] = []
-    for l in range(1, len(layer_dims)):
-        n_out, n_in = layer_dims[l], layer_dims[l - 1]
-        scales = {"0.01": 0.01}
-        if deep:  # editions of the course differ here
-            scales |= {"1 / sqrt(n_in)": 1 / math.sqrt(n_in), "sqrt(2 / n_in)": math.sqrt(2 / n_in)}
-        if f"W{l}" in values:
-            said = f"np.random.randn({n_out}, {n_in}) * 0.01" + (" (or / np.sqrt of the layer before)" if deep else "")
-            flaws += weight_flaws(f"W{l}", values[f"W{l}"], (n_out, n_in), scales, said)
+    rows = [np.atleast_1d(values.get(f"W{l}", 0)).shape[0] for l in range(len(layer_dims))]
+    dims = [n or rows[l] for l, n in enumerate(layer_dims)]
+    for l in range(1, len(dims)):
+        n_out, n_in = dims[l], dims[l - 1]
+        if f"W{l}" in values and not ("zeros" in scales and not np.any(values[f"W{l}"])):
+            known = {WRITTEN[one]: SCALES[one](n_in) for one in scales if one != "zeros"}
+            said = f"np.random.randn({n_out}, {n_in}) {WRITTEN[scales[0]]}"
+            said += " (or / np.sqrt of the layer before)" * (len(known) > 1)
+            flaws += weight_flaws(f"W{l}", values[f"W{l}"], (n_out, n_in), known, said)
         if f"b{l}" in values:
             flaws += zero_flaws(f"b{l}", values[f"b{l}"], (n_out, 1), f"np.zeros(({n_out}, 1))")
     return flaws

@@ -1,7 +1,8 @@
 """The course's functions, right, in plain NumPy: helpers for a learner's file that uses but does not define them.
 
 They also take the place of the learner's own helpers when a function is checked by itself, so that a mistake in
-`propagate` is not blamed on `optimize`. `EDITIONS` holds them by week, as the same name means other things there.
+`propagate` is not blamed on `optimize`. `functions.right_functions` has them by name for each week, as the same name
+means other things there.
 """
 from __future__ import annotations
 
@@ -173,34 +174,202 @@ def update_parameters_deep(parameters: Any, grads: Any, learning_rate: float) ->
     return update_parameters(parameters, grads, learning_rate)
 
 
-_WEEK_2 = {"sigmoid": sigmoid, "initialize_with_zeros": initialize_with_zeros, "propagate": propagate,
-           "optimize": optimize, "predict": predict_logistic}
-_WEEK_3 = {"sigmoid": sigmoid, "layer_sizes": layer_sizes, "initialize_parameters": initialize_parameters,
-           "forward_propagation": forward_propagation, "compute_cost": compute_cost,
-           "backward_propagation": backward_propagation, "update_parameters": update_parameters, "nn_model": nn_model,
-           "predict": predict_planar, "relu": relu}
-_WEEK_4 = {"sigmoid": sigmoid_and_cache, "relu": relu_and_cache, "sigmoid_backward": sigmoid_backward,
-           "relu_backward": relu_backward, "initialize_parameters": initialize_parameters,
-           "initialize_parameters_deep": initialize_parameters_deep, "linear_forward": linear_forward,
-           "linear_activation_forward": linear_activation_forward, "L_model_forward": L_model_forward,
-           "compute_cost": compute_cost, "linear_backward": linear_backward,
-           "linear_activation_backward": linear_activation_backward, "L_model_backward": L_model_backward,
-           "update_parameters": update_parameters_deep, "predict": predict_deep}
-
-EDITIONS = {2: _WEEK_2, 3: _WEEK_3, 4: _WEEK_4}
+def predict_without_labels(X: Any, parameters: Any) -> Any:
+    return predict_deep(X, None, parameters)
 
 
-def week_of(defined: set[str]) -> int:
-    """The week to which a file belongs, by the functions that it defines."""
-    marks = {4: {"linear_forward", "linear_activation_forward", "L_model_forward", "linear_backward",
-                 "linear_activation_backward", "L_model_backward", "initialize_parameters_deep", "two_layer_model",
-                 "L_layer_model"},
-             3: {"layer_sizes", "forward_propagation", "backward_propagation", "nn_model"},
-             2: {"propagate", "optimize", "initialize_with_zeros"}}
-    return next((week for week, names in marks.items() if names & defined), 3)
+def two_layer_model(X: Any, Y: Any, layers_dims: Any, learning_rate: float = 0.0075, num_iterations: int = 3000,
+                    print_cost: bool = False) -> Any:
+    return _trained(initialize_parameters(*layers_dims), X, Y, learning_rate, num_iterations)
 
 
-def helpers(week: int, used: set[str]) -> dict[str, Any]:
-    """What a file may use without defining it. Later weeks' helpers are offered to a file of an earlier week too."""
-    found = {name: value for other in EDITIONS.values() for name, value in other.items()}
-    return {name: value for name, value in (found | EDITIONS[week]).items() if name in used}
+def L_layer_model(X: Any, Y: Any, layers_dims: Any, learning_rate: float = 0.0075, num_iterations: int = 3000,
+                  print_cost: bool = False) -> Any:
+    return _trained(initialize_parameters_deep(layers_dims), X, Y, learning_rate, num_iterations)
+
+
+def _trained(parameters: Any, X: Any, Y: Any, learning_rate: float, num_iterations: int) -> Any:
+    for _ in range(num_iterations):
+        AL, caches = L_model_forward(X, parameters)
+        parameters = update_parameters(parameters, L_model_backward(AL, Y, caches), learning_rate)
+    return parameters
+
+
+# ------------------------------------------------------------------------------------------------ the warm-up
+
+
+def basic_sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def sigmoid_derivative(x: Any) -> Any:
+    return sigmoid(x) * (1 - sigmoid(x))
+
+
+def image2vector(image: Any) -> Any:
+    return image.reshape(-1, 1)
+
+
+def normalize_rows(x: Any) -> Any:
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def softmax_rows(x: Any) -> Any:
+    return np.exp(x) / np.sum(np.exp(x), axis=1, keepdims=True)
+
+
+def L1(yhat: Any, y: Any) -> Any:
+    return np.sum(np.abs(y - yhat))
+
+
+def L2(yhat: Any, y: Any) -> Any:
+    return np.sum((y - yhat) ** 2)
+
+
+# ------------------------------------------- the next course: initialisation, regularisation, gradient checking
+
+
+def model(X_train: Any, Y_train: Any, X_test: Any, Y_test: Any, num_iterations: int = 2000,
+          learning_rate: float = 0.5, print_cost: bool = False) -> Any:
+    """Week 2's whole model."""
+    w, b = initialize_with_zeros(X_train.shape[0])
+    parameters, _, costs = optimize(w, b, X_train, Y_train, num_iterations, learning_rate)
+    w, b = parameters["w"], parameters["b"]
+    return {"costs": costs, "Y_prediction_test": predict_logistic(w, b, X_test),
+            "Y_prediction_train": predict_logistic(w, b, X_train), "w": w, "b": b, "learning_rate": learning_rate,
+            "num_iterations": num_iterations}
+
+
+def model_3(X: Any, Y: Any, learning_rate: float = 0.01, num_iterations: int = 15000, print_cost: bool = True,
+            initialization: str = "he", lambd: float = 0, keep_prob: float = 1) -> Any:
+    return _trained(initialize_parameters_he([X.shape[0], 10, 5, 1]), X, Y, learning_rate, num_iterations)
+
+
+def initialize_parameters_zeros(layers_dims: Any) -> Any:
+    return _initial(layers_dims, lambda n_in: 0.0)
+
+
+def initialize_parameters_random(layers_dims: Any) -> Any:
+    return _initial(layers_dims, lambda n_in: 10.0)
+
+
+def initialize_parameters_he(layers_dims: Any) -> Any:
+    return _initial(layers_dims, lambda n_in: np.sqrt(2 / n_in))
+
+
+def _initial(layers_dims: Any, scale: Any) -> Any:
+    random, parameters = np.random.RandomState(3), {}
+    for l in range(1, len(layers_dims)):
+        parameters[f"W{l}"] = random.randn(layers_dims[l], layers_dims[l - 1]) * scale(layers_dims[l - 1])
+        parameters[f"b{l}"] = np.zeros((layers_dims[l], 1))
+    return parameters
+
+
+def forward_propagation_3(X: Any, parameters: Any, keep_prob: float = 1.0) -> Any:
+    """Three layers with the next course's cache; masks are in it where keep_prob is below 1."""
+    A, cache = X, []
+    for l in (1, 2, 3):
+        W, b = parameters[f"W{l}"], parameters[f"b{l}"]
+        Z = W @ A + b
+        A = relu(Z) if l < 3 else sigmoid(Z)
+        masks = []
+        if keep_prob < 1 and l < 3:
+            masks = [np.random.rand(*A.shape) < keep_prob]
+            A = A * masks[0] / keep_prob
+        cache += [Z, *masks, A, W, b]
+    return A, tuple(cache)
+
+
+def forward_propagation_with_dropout(X: Any, parameters: Any, keep_prob: float = 0.5) -> Any:
+    return forward_propagation_3(X, parameters, keep_prob)
+
+
+def forward_propagation_n(X: Any, Y: Any, parameters: Any) -> Any:
+    A3, cache = forward_propagation_3(X, parameters)
+    return compute_cost(A3, Y), cache
+
+
+def compute_cost_with_regularization(A3: Any, Y: Any, parameters: Any, lambd: float) -> Any:
+    squares = sum(np.sum(parameters[f"W{l}"] ** 2) for l in (1, 2, 3))
+    return compute_cost(A3, Y) + lambd / (2 * Y.shape[1]) * squares
+
+
+def backward_propagation_n(X: Any, Y: Any, cache: Any) -> Any:
+    return _backward_3(X, Y, cache)
+
+
+def backward_propagation_with_regularization(X: Any, Y: Any, cache: Any, lambd: float) -> Any:
+    return _backward_3(X, Y, cache, lambd)
+
+
+def backward_propagation_with_dropout(X: Any, Y: Any, cache: Any, keep_prob: float) -> Any:
+    Z1, D1, A1, W1, b1, Z2, D2, A2, W2, b2, Z3, A3, W3, b3 = cache
+    return _backward_3(X, Y, (Z1, A1, W1, b1, Z2, A2, W2, b2, Z3, A3, W3, b3), 0.0, (D1 / keep_prob, D2 / keep_prob))
+
+
+def _backward_3(X: Any, Y: Any, cache: Any, lambd: float = 0.0, masks: Any = (1, 1)) -> Any:
+    Z1, A1, W1, b1, Z2, A2, W2, b2, Z3, A3, W3, b3 = cache
+    m = X.shape[1]
+    dZ3 = A3 - Y
+    dA2 = W3.T @ dZ3 * masks[1]
+    dZ2 = dA2 * (A2 > 0)
+    dA1 = W2.T @ dZ2 * masks[0]
+    dZ1 = dA1 * (A1 > 0)
+    steps = ((3, dZ3, A2, W3), (2, dZ2, A1, W2), (1, dZ1, X, W1))
+    grads = {f"dW{l}": dZ @ A.T / m + lambd / m * W for l, dZ, A, W in steps}
+    grads |= {f"db{l}": np.sum(dZ, axis=1, keepdims=True) / m for l, dZ, _, _ in steps}
+    return grads | {"dZ3": dZ3, "dA2": dA2, "dZ2": dZ2, "dA1": dA1, "dZ1": dZ1}
+
+
+def forward_propagation_1(x: Any, theta: Any) -> Any:
+    return theta * x
+
+
+def backward_propagation_1(x: Any, theta: Any) -> Any:
+    return x
+
+
+def gradient_check_1(x: Any, theta: Any, epsilon: float = 1e-7) -> Any:
+    return _apart(((theta + epsilon) * x - (theta - epsilon) * x) / (2 * epsilon), x)
+
+
+def _apart(a: Any, b: Any) -> Any:
+    """The course's measure: ||a - b|| / (||a|| + ||b||)."""
+    return np.linalg.norm(np.atleast_1d(a - b)) / (np.linalg.norm(np.atleast_1d(a)) + np.linalg.norm(np.atleast_1d(b)))
+
+
+CHECKED = [f"{name}{l}" for l in (1, 2, 3) for name in ("W", "b")]
+
+
+def dictionary_to_vector(parameters: Any) -> Any:
+    theta = np.concatenate([parameters[name].reshape(-1, 1) for name in CHECKED])
+    return theta, [name for name in CHECKED for _ in range(parameters[name].size)]
+
+
+def gradients_to_vector(gradients: Any) -> Any:
+    return np.concatenate([gradients[f"d{name}"].reshape(-1, 1) for name in CHECKED])
+
+
+def vector_to_dictionary(theta: Any) -> Any:
+    """For the network of the course's exercise: 4 inputs, 5, 3 and 1 units."""
+    shapes, parameters, place = [(5, 4), (5, 1), (3, 5), (3, 1), (1, 3), (1, 1)], {}, 0
+    for name, shape in zip(CHECKED, shapes):
+        parameters[name] = theta[place:place + shape[0] * shape[1]].reshape(shape)
+        place += shape[0] * shape[1]
+    return parameters
+
+
+def gradient_check_n(parameters: Any, gradients: Any, X: Any, Y: Any, epsilon: float = 1e-7) -> Any:
+    theta, _ = dictionary_to_vector(parameters)
+    approximate = np.zeros(theta.shape)
+    for i in range(theta.size):
+        step = np.zeros(theta.shape)
+        step[i] = epsilon
+        plus, minus = (forward_propagation_n(X, Y, vector_to_dictionary(theta + s))[0] for s in (step, -step))
+        approximate[i] = (plus - minus) / (2 * epsilon)
+    return _apart(gradients_to_vector(gradients), approximate)
+
+
+# What the course's own modules bring besides what has to be written.
+HELPERS: dict[str, Any] = {"vector_to_dictionary": vector_to_dictionary, "compute_loss": compute_cost}
+SCALARS = frozenset(("loss", "difference", "J", "dtheta", "b"))  # results that are one number

@@ -15,12 +15,14 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(0, z),
     "identity": lambda z: z,
+    "softmax": lambda z: np.exp(z - z.max(axis=0)) / np.exp(z - z.max(axis=0)).sum(axis=0),
 }
 
 
 def network(seed: int, layer_dims: Sequence[int], m: int, activations: Sequence[str], kind: str = "forward",
-            parameters: dict[str, Any] | None = None, X: Any = None, Y: Any = None) -> dict[str, Any]:
-    """X, Y, and W, b, Z, A of every layer, by the course's names."""
+            parameters: dict[str, Any] | None = None, X: Any = None, Y: Any = None, dropout: float = 0.0,
+            ) -> dict[str, Any]:
+    """X, Y, and W, b, Z, A of every layer, by the course's names; with dropout, whose keep_prob is given, masks D."""
     random = np.random.RandomState(1000 + seed)
     values: dict[str, Any] = {"X": random.randn(layer_dims[0], m) if X is None else X}
     A = values["X"]
@@ -37,6 +39,9 @@ def network(seed: int, layer_dims: Sequence[int], m: int, activations: Sequence[
         if kind == "random":
             Z = random.randn(*Z.shape)
             A = random.uniform(0.05, 0.95, A.shape) if activation == "sigmoid" else random.randn(*A.shape)
+        if dropout and l < len(activations):
+            values[f"D{l}"] = random.uniform(size=A.shape) < dropout
+            A = A * values[f"D{l}"] / dropout
         values |= {f"W{l}": W, f"b{l}": b, f"Z{l}": Z, f"A{l}": A}
     labels = (random.uniform(size=A.shape) > 0.5) * 1.0
     if m > 1:

@@ -182,6 +182,29 @@ def elementwise_for_matmul(node: Expression, context: Context) -> Iterator[Expre
             yield bare[0].T * bare[1]
 
 
+def outer_products(node: Expression, context: Context) -> Iterator[Expression]:
+    """The cost from Y^T log(A): an m x m product, of which the diagonal alone belongs to the cost."""
+    if node.head != "sum" or not context.formula.scalar:
+        return
+    inner = node.args[0]
+    if inner.head == "add" and all(term.head == "multiply" for term in inner.args):
+        first, second = (term.args[0].T @ term.args[1] for term in inner.args)
+        yield written("sum", first + second, content=node.content)
+        yield first + second
+        yield written("diagonal", first + second)
+
+
+def matrix_products_throughout(node: Expression, context: Context) -> Iterator[Expression]:
+    """np.dot for every * in dZ: the slope 1 - A^2 from A^T A, and a matrix product with it."""
+    if node.head == "multiply" and node.args[1].head == "slope":
+        (before, slope), (A, _) = node.args, node.args[1].args
+        squares = {"tanh": [1 - A.T @ A, 1 - A @ A.T, 1 - A @ A], "sigmoid": [A.T @ (1 - A), A @ (1 - A.T)]}
+        for square in squares.get(slope.content, []):
+            yield before @ square
+            yield square @ before
+            yield before * square
+
+
 def replaced(old: str, *new: str) -> Callable[[Expression, Context], Iterable[Change]]:
     """One operation for another."""
     def rewrite(node: Expression, context: Context) -> Iterator[Change]:
@@ -377,6 +400,11 @@ FAULTS = [
     Fault("transpose missing", "", only_part("transpose")),
     Fault("{old} transposed", "", operand_transposed, 1.1),
     Fault("factors swapped", "a matrix product depends on the order of its factors", turned_around("matmul"), 1.1),
+    Fault("an m x m matrix product for the element-wise one", "the cost adds up y log(a) of each example with itself; "
+          "Y^T log(A) multiplies every example's y with every other's a, too: use * (or np.dot(Y, log(A).T))",
+          outer_products),
+    Fault("matrix products where element-wise ones belong", "g'(Z) belongs to one unit and one example at a time: * or "
+          "np.multiply, and A ** 2 or np.power(A, 2), not np.dot", matrix_products_throughout),
     Fault("* for matmul", "* multiplies element by element; here a matrix product (np.dot, @) is needed",
           elementwise_for_matmul),
     Fault("matmul for *", "this product is element by element, not a matrix product", replaced("multiply", "matmul")),

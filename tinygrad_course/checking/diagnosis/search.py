@@ -22,6 +22,7 @@ from tinygrad_course.checking.diagnosis.numbers import TOLERANCE, distance, fact
 
 REPEATED = 0.1  # the weight of a mistake made once more, in another formula
 EVALUATIONS = 60_000  # of one formula each; what was found by then must do, on every machine
+TELLING = 8  # different numbers, from which two mistakes at once may be concluded
 COMMON = [Fraction(n) for n in (2, 4)] + [Fraction(1, n) for n in (2, 4)]
 
 
@@ -139,11 +140,17 @@ class _Search:
         if not wrong:
             return Diagnosis([], [])
         self.factors += self.seen_factors()
-        for mistakes in (1, 2):
+        for mistakes in (1, 2) if self.evidence() >= TELLING else (1,):
             found = self.explanations(mistakes)
             if found:
                 return Diagnosis(self.best(found), wrong)
         return Diagnosis(self.one_by_one(wrong), wrong)
+
+    def evidence(self) -> int:
+        """How many different numbers were returned: two mistakes explain any 0 and 1."""
+        seen = [np.ravel(value) for observation in self.observations for value in observation.returned.values()
+                if value is not None]
+        return len(np.unique(np.concatenate(seen))) if seen else 0
 
     def explanations(self, mistakes: int) -> list[tuple[Finding, ...]]:
         """Every set of so many mistakes that reproduces all calls."""
@@ -167,7 +174,8 @@ class _Search:
                 assert finding.variant is not None
                 one = finding.variant
                 hinted = bool(one.hint and re.search(one.hint, self.source))
-                total += (REPEATED if one.family in families else 1.0) * (one.weight - 0.3 * hinted)
+                repeated = 1.0 if one.family not in families else 0.5 if one.family.startswith("factor") else REPEATED
+                total += repeated * (one.weight - 0.3 * hinted)
                 total += 0.01 * (not finding.passed_on)
                 families.add(one.family)
             return total
@@ -419,6 +427,8 @@ class _Search:
         for variant in once + off:
             if explains(variant.expression, known):
                 return variant
+        if self.evidence() < TELLING:
+            return None
         for one in once:
             context = Context(formula._replace(right=one.expression), [*self.observations[self.probe].given,
                               *(f.name for f in self.program[:place])], self.factors)

@@ -116,3 +116,16 @@ def changes(before: Any, after: Any, arrays: list[tuple[str, Any]], names: list[
     entries = [path for path in [*old, *(p for p in new if p not in old)]
                if path not in in_place and (path not in new or path not in old or new[path] is not kept[path])]
     return {"in place": in_place[:100], "entries": entries[:100]}
+
+
+def shared(value: Any) -> list[list[str]]:
+    """Pairs of places in a dictionary of a result where one and the same array is, under two names."""
+    found: list[list[str]] = []
+    seen: dict[int, str] = {}
+    for path, one in leaves(value, ""):
+        if isinstance(one, np.ndarray) and one.size > 1 and path.endswith("']"):
+            name = path.rpartition("[")[2].strip("]'")
+            if id(one) in seen and seen[id(one)] != name:
+                found.append([seen[id(one)], name])
+            seen.setdefault(id(one), name)
+    return found[:10]

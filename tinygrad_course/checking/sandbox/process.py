@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,29 @@ class LearnerProcess:
         self.start()
         return _checked_description(self.ask({"do": "load"}))
 
-    def calls(self, name: str, arguments: list[tuple[Any, ...]], week: int, replace: bool, seed: int = 7) -> Any:
-        """Call a function once with each of the arguments. Raises Stopped, after which the next call starts anew."""
+    def calls(self, name: str, arguments: list[tuple[Any, ...]], names: Sequence[str] = (),
+              replace: Mapping[str, str] | None = None, seed: int = 7) -> Any:
+        """Call a function once with each of the arguments. Raises Stopped, after which the next call starts anew.
+
+        names: the parameters that the arguments go to; "" by place. replace: helpers for which the course's own are
+        put, each with its name in the course.
+        """
         if self.process is None:
             self.load()
-        answers = self.ask({"do": "call", "name": name, "arguments": arguments, "week": week, "replace": replace,
-                            "seed": seed})
+        answers = self.ask({"do": "call", "name": name, "arguments": arguments, "names": list(names),
+                            "replace": dict(replace or {}), "seed": seed})
         return _checked_answers(answers, len(arguments))
+
+    def trials(self, name: str, sources: list[str], arguments: list[tuple[Any, ...]], names: Sequence[str] = (),
+               replace: Mapping[str, str] | None = None, seed: int = 7) -> Any:
+        """The same for changed sources of a function: for each of them the answers to all calls. Raises Stopped."""
+        if self.process is None:
+            self.load()
+        answers = self.ask({"do": "try", "name": name, "sources": sources, "arguments": arguments,
+                            "names": list(names), "replace": dict(replace or {}), "seed": seed})
+        if not isinstance(answers, list) or len(answers) != len(sources):
+            raise Stopped(UNCLEAR)
+        return [_checked_answers(one, len(arguments)) for one in answers]
 
     def start(self) -> None:
         environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1",
@@ -142,9 +159,12 @@ def _read(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
 
 
 def _checked_description(loaded: Any) -> Any:
-    expected: dict[str, type | tuple[type, ...]] = {"functions": dict, "problem": str, "notes": list, "supplied": list}
+    expected: dict[str, type | tuple[type, ...]] = {
+        "functions": dict, "problem": str, "notes": list, "supplied": list, "skipped": list, "blank": dict,
+        "broken": dict}
     of_function: dict[str, type | tuple[type, ...]] = {
-        "parameters": (list, type(None)), "line": int, "cell": str, "source": str, "calls": list}
+        "parameters": (list, type(None)), "line": int, "cell": str, "source": str, "calls": list,
+        "uses": list, "blank": bool}
     if not _has(loaded, expected) or not all(_has(one, of_function) for one in loaded["functions"].values()):
         raise Stopped(UNCLEAR)
     return loaded

@@ -34,7 +34,8 @@ class Runner:
                 self.say(done=self.load())
                 continue
             self.say(at=request["name"], imports=False)
-            self.say(done=self.learner.calls(**{name: value for name, value in request.items() if name != "do"}))
+            what = request.pop("do")
+            self.say(done=self.learner.calls(**request) if what == "call" else self.learner.trials(**request))
 
     def load(self) -> Any:
         self.say(at=f"reading {self.learner.path.name}", imports=False)
@@ -46,7 +47,8 @@ class Runner:
         except (MemoryError, RecursionError) as error:
             problem = f"{self.learner.path.name} cannot be read: it is too large, or nested too deeply " \
                 f"({said_by(error)})"
-        return {"functions": {}, "problem": problem, "notes": [], "supplied": []}
+        return {"functions": {}, "problem": problem, "notes": [], "supplied": [], "skipped": [], "blank": {},
+                "broken": {}}
 
     def say(self, **message: Any) -> None:
         # The learner's code may have called os.fork: its child, too, comes back to here, and has nothing to say.
