@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_course import data
 from tinygrad_course.compare import compare_gradients
@@ -23,6 +23,9 @@ from tinygrad_course.visualize.graph.draw import draw_graph
 from tinygrad_course.visualize.network.draw import draw_network
 from tinygrad_course.visualize.scene.palette import DARK, LIGHT
 from tinygrad_course.visualize.scene.svg import to_svg
+
+if TYPE_CHECKING:
+    from tinygrad_course.visualize.plots.figure import Plot
 
 try:
     import matplotlib  # noqa: F401  # the plots import it when they are drawn, which is late to find it missing
@@ -95,7 +98,7 @@ def _inline(drawing: Drawing, prefix: str) -> str:
     return re.sub(r'width="[^"]*" height="[^"]*"', f'style="width:{width:.0f}pt"', svg, count=1)
 
 
-def _picture(plot: Any) -> dict[str, Any]:
+def _picture(plot: Plot) -> dict[str, Any]:
     return {"png": base64.b64encode(plot.rendered("png")).decode(), "alt": plot.alt,
             "width": round(plot.get_figwidth() * 96)}
 

@@ -70,6 +70,23 @@ def test_every_file(ending: str, layout: str, tmp_path: Path) -> None:
             assert dark.read_bytes().startswith(STARTS[ending]) and dark.read_bytes() != path.read_bytes()
 
 
+def test_without_paper(tmp_path: Path) -> None:
+    """What stands behind a transparent picture is seen where nothing is drawn, and only there."""
+    image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    import io
+    drawing = everything()
+    for dark in (False, True):
+        pixels = np.asarray(image.open(io.BytesIO(drawing.write(
+            tmp_path / "x.png", dark=dark, transparent=True).read_bytes())).convert("RGBA"))
+        assert pixels[380, 580, 3] == 0 and pixels[2 * 26, 2 * 24, 3] == 255
+        solid = np.asarray(image.open(io.BytesIO(drawing.png(dark))).convert("RGBA"))
+        assert (solid[..., 3] == 255).all() and solid[380, 580, 0] == (0x15 if dark else 0xff)
+    paper = '<rect width="300" height="200"'
+    assert paper in drawing.svg() and paper not in drawing.svg(transparent=True)
+    assert drawing.pdf(transparent=True) != drawing.pdf()
+
+
 def test_the_line_says_what_was_used(layout: str) -> None:
     used = graph().layout_used
     assert re.match(r"laid out by dot \d" if layout == "dot" else "laid out by tinygrad_course: the program dot is "

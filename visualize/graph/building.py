@@ -4,10 +4,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tinygrad_course.nn import Module
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import Array, Tensor
 from tinygrad_course.visualize.graph import values
 from tinygrad_course.visualize.graph.diagram import Frame, Diagram, Arrow, Label, Box
 from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
@@ -158,7 +157,7 @@ class Builder:
         """The colour of the operation: grey or, by the norm of the gradient on a logarithmic scale, paler to darker."""
         if self.options.colour != "gradient" or tensor not in self.record.forward:
             return "operation"
-        norm = values.norm(self.gradients.get(tensor, 0.0))
+        norm = values.norm(self.gradients[tensor]) if tensor in self.gradients else 0.0
         if not math.isfinite(norm):
             return "error@0.5"
         if norm == 0.0 or self.largest_norm == 0.0:
@@ -176,7 +175,7 @@ class Builder:
             else:
                 yield from self.names.get(one, (Run("its result" if which < 0 else f"operand {which + 1}"),))
 
-    def _warn(self, node: Box, tensor: Tensor, gradient: Any) -> None:
+    def _warn(self, node: Box, tensor: Tensor, gradient: Array | None) -> None:
         """NaN and infinity in red; units that do not learn."""
         for what, array in (("", tensor._data), ("gradient: ", gradient)):
             if array is not None and (bad := values.not_finite(array)):
@@ -188,7 +187,7 @@ class Builder:
                 self.flagged.add(operation)
                 node.labels.append(Label((Run(flag),), 9.0, "warning", bold=True))
 
-    def _tooltip(self, tensor: Tensor, origin: Origin | None, gradient: Any) -> str:
+    def _tooltip(self, tensor: Tensor, origin: Origin | None, gradient: Array | None) -> str:
         lines = []
         if tensor.name:
             lines.append(tensor.name)
@@ -274,7 +273,7 @@ class Builder:
             diagram.legend.append("dead: 0 for every example")
 
 
-def _numbers(array: Any, colour: str = "ink") -> list[Label]:
+def _numbers(array: Array, colour: str = "ink") -> list[Label]:
     """Labels with the numbers of an array; their columns stand below each other."""
     rows = values.table(array)
     if not rows:

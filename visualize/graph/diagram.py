@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.scene.lettering import Line, line_width, text_width
 
 WIDEST = 230.0    # a line of text; longer ones are cut
@@ -68,7 +68,7 @@ class Box:
     operation: str = ""
     bar: str = "operation"
     fill: str = ""  # in place of that of its kind
-    pictures: list[Any] = field(default_factory=list)  # arrays (height, width, 3) of bytes, side by side
+    pictures: list[Array] = field(default_factory=list)  # arrays (height, width, 3) of bytes, side by side
     picture_size: tuple[float, float] = (0.0, 0.0)     # of each, in points
     tooltip: str = ""
     group: int | None = None

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.tensor import Array
+
 WHOLE_ROWS, WHOLE_COLUMNS = 4, 4  # an array up to this size is shown whole
 UNITS = 6          # so many of a layer's weights are shown as pictures
 LARGEST_SIDE = 64  # of a thumbnail, in numbers
@@ -16,7 +18,7 @@ def number(value: Any) -> str:
     return f"{value:.5g}".replace("-", "−") if isinstance(value, (float, np.floating)) else str(value)
 
 
-def shape_and_dtype(array: Any) -> str:
+def shape_and_dtype(array: Array) -> str:
     """Empty for one number, of which there is nothing to say unless it is of an unusual kind."""
     if array.shape == ():
         return "" if array.dtype == np.float64 else str(array.dtype)
@@ -27,7 +29,7 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
-def table(array: Any) -> list[list[str]]:
+def table(array: Array) -> list[list[str]]:
     """The numbers of a small array in rows and columns; empty for a large one."""
     if array.size == 0 or array.ndim > 2 or array.size > (array.shape[-1] if array.ndim else 1) * WHOLE_ROWS \
             or array.ndim and array.shape[-1] > WHOLE_COLUMNS:
@@ -35,7 +37,7 @@ def table(array: Any) -> list[list[str]]:
     return [[number(value) for value in row] for row in np.atleast_2d(array)]
 
 
-def in_brief(array: Any) -> list[str]:
+def in_brief(array: Array) -> list[str]:
     """A large array as its smallest, mean and largest number."""
     if array.size == 0:
         return ["empty"]
@@ -47,17 +49,17 @@ def in_brief(array: Any) -> list[str]:
     return [f"min {number(finite.min())}", f"mean {number(_mean(finite))}", f"max {number(finite.max())}"]
 
 
-def _mean(array: Any) -> float:
+def _mean(array: Array) -> float:
     with np.errstate(over="ignore"):
         return float(array.mean(dtype=np.float64))
 
 
-def exactly(array: Any) -> str:
+def exactly(array: Array) -> str:
     """For a tooltip: a few numbers with all their digits."""
     return np.array2string(array, separator=", ", threshold=40, edgeitems=2, floatmode="unique", max_line_width=110)
 
 
-def norm(array: Any) -> float:
+def norm(array: Array) -> float:
     """The square root of the sum of squares; no overflow, and NaN where there is a NaN."""
     values = np.abs(np.asarray(array, dtype=np.float64)).reshape(-1)
     largest = float(values.max(initial=0.0))
@@ -66,7 +68,7 @@ def norm(array: Any) -> float:
     return largest * float(np.sqrt(np.square(values / largest).sum()))
 
 
-def not_finite(array: Any) -> str:
+def not_finite(array: Array) -> str:
     """How many numbers are NaN or infinite, in words; empty where all are fine."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return ""
@@ -75,7 +77,7 @@ def not_finite(array: Any) -> str:
                      for count, word in ((nan, "NaN"), (infinite, "infinite")) if count)
 
 
-def flag(operation: str, array: Any, threshold: float) -> str:
+def flag(operation: str, array: Array, threshold: float) -> str:
     """Which units of an activation do not learn, in words: those that give the same for all examples.
 
     A unit is a row of the array (n, m), one example per column. A relu is dead where it is 0 for every example; a
@@ -94,7 +96,7 @@ def flag(operation: str, array: Any, threshold: float) -> str:
     return f"{count} of {units.size} units {word}" if count else ""
 
 
-def thumbnails(array: Any) -> tuple[list[Any], tuple[float, float]]:
+def thumbnails(array: Array) -> tuple[list[Array], tuple[float, float]]:
     """Heat maps (height, width, 3) of weights, and the size to draw them in points; none for small arrays.
 
     Weights of square images, of one or three channels, become one picture for each of the first units, as the
@@ -115,11 +117,12 @@ def thumbnails(array: Any) -> tuple[list[Any], tuple[float, float]]:
     return [_heat_map(array)], (max(8.0, width * scale), max(8.0, height * scale))
 
 
-def _heat_map(array: Any) -> Any:
+def _heat_map(array: Array) -> Array:
     array = array[::-(-array.shape[0] // LARGEST_SIDE), ::-(-array.shape[1] // LARGEST_SIDE)].astype(np.float64)
     largest = np.max(np.abs(array), where=np.isfinite(array), initial=0.0) or 1.0
     part = np.nan_to_num(array / largest, nan=0.0, posinf=1.0, neginf=-1.0)[..., np.newaxis]
     blue, orange, white = np.array((0, 114, 178)), np.array((213, 94, 0)), np.array((255, 255, 255))
-    pixels = np.where(part >= 0, white + part * (blue - white), white - part * (orange - white))
+    pixels: Array = np.where(part >= 0, white + part * (blue - white), white - part * (orange - white))
     pixels[~np.isfinite(array)] = (220, 0, 0)
-    return pixels.round().astype(np.uint8)
+    whole: Array = pixels.round().astype(np.uint8)
+    return whole

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from tinygrad_course.visualize.network.parts import (
     dots, finished, label_items, layer_identifier, on_circle, parameter_runs, radius_for, shown,
     unit_identifier, unit_run, value_text,
 )
-from tinygrad_course.visualize.scene.shapes import Curve, Group, Scene, Shape
+from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Scene, Shape
 from tinygrad_course.visualize.scene.lettering import Run, Text, counted, line_width, plain_text, text_width
 
 OUTPUT = 18.0        # size of y_hat, in a circle that is larger than those of the other units
@@ -215,13 +214,13 @@ class _Picture:
                  if k is not None and j is not None]
         if self.options.weights:  # the thickest last, above the others
             found.sort(key=lambda edge: np.nan_to_num(abs(self._weight(after.l or 0, edge[3], edge[1])), posinf=0.0))
-        labels: list[Any] = []
+        labels: list[Item] = []
         for r, k, s, j in found:
             self._edge(before, after, (r, k), (s, j), labels)
         self.sheet.between.extend(labels)
 
     def _edge(self, before: Column, after: Column, source: tuple[int, int], target: tuple[int, int],
-              labels: list[Any]) -> None:
+              labels: list[Item]) -> None:
         assert before.l is not None and after.l is not None
         (r, k), (s, j) = source, target
         # the edges of an input begin right of its text, those of a unit in the middle of its circle, which hides it

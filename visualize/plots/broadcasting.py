@@ -7,16 +7,17 @@ from itertools import product
 from math import atan2, degrees, prod
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_course.broadcasting import broadcast_shape, explain_broadcast
+from tinygrad_course.broadcasting import Shape, broadcast_shape, explain_broadcast
 from tinygrad_course.errors import InputError
 from tinygrad_course.visualize.plots.style import (
     INK_ON_LIGHT, MUTED, MUTED_ON_LIGHT, VERMILION, draws, new_plot, whole_number,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from tinygrad_course.visualize.plots.figure import Plot
 
-Sizes = tuple[int, ...]
 Point = tuple[float, float]
 
 MOST_CELLS = 8  # along one axis; of longer ones the first three and the last are drawn
@@ -32,8 +33,8 @@ class Drawn:
     """An array of the picture. `drawn`: the shape that it is stretched to; `wrong`: axes that do not fit."""
 
     name: str
-    shape: Sizes
-    drawn: Sizes
+    shape: Shape
+    drawn: Shape
     wrong: tuple[int, ...] = ()
     sum_of: tuple[Drawn, ...] = ()
 
@@ -94,7 +95,7 @@ def plot_broadcasting(shape_a: int | Sequence[int], shape_b: int | Sequence[int]
     return plot
 
 
-def _checked_shape(name: str, shape: Any) -> Sizes:
+def _checked_shape(name: str, shape: Any) -> Shape:
     sizes = shape if isinstance(shape, Sequence) and not isinstance(shape, str) else (shape,)
     checked = tuple(whole_number(f"an axis of {name}", size, 1) for size in sizes)
     if len(checked) > 3:
@@ -137,7 +138,7 @@ def _size(array: Drawn, cell: float) -> Point:
     return (len(columns) + 0.55 * depth) * cell, (len(rows) + 0.5 * depth) * HEIGHT
 
 
-def _draw_array(axes: Any, array: Drawn, left: float, up: float, cell: float, two_lines: bool) -> None:
+def _draw_array(axes: Axes, array: Drawn, left: float, up: float, cell: float, two_lines: bool) -> None:
     """Cells from the back to the front. left, up: the corner of the whole. two_lines: the height of the caption."""
     from matplotlib.collections import PolyCollection
 
@@ -199,7 +200,7 @@ def _gaps(array: Drawn, left: float, front: float, cell: float, dx: float,
         yield left + (len(columns) + layer + 0.5) * dx, front - (layer + 0.5) * dy, "⋰"
 
 
-def _draw_names(axes: Any, array: Drawn, left: float, front: float, cell: float, dx: float, dy: float,
+def _draw_names(axes: Axes, array: Drawn, left: float, front: float, cell: float, dx: float, dy: float,
                 two_lines: bool) -> None:
     """The array's name and shape above it, and the names of its axes along its edges."""
     layers, rows, columns = _grid(array)

@@ -12,6 +12,7 @@ from tinygrad_course import data
 from tinygrad_course.data.images import DEFAULT_CLASSES
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.plots.style import (
     BLUE, MUTED, VERMILION, draws, listed, new_plot, predicted_classes, probabilities, shortened, whole_number, words,
 )
@@ -149,7 +150,7 @@ def plot_picture(model: Any, path: str | os.PathLike[str], classes: Sequence[str
     return plot
 
 
-def _first_weights(model: Any, num_px: int) -> tuple[str, Any]:
+def _first_weights(model: Any, num_px: int) -> tuple[str, Array]:
     """The name and a copy, (units, num_px * num_px * 3), of the weights of the first layer."""
     if not isinstance(model, Module):
         raise InputError(f"model is {type(model).__name__}; expected a Module, which has named_parameters()")
@@ -170,13 +171,13 @@ def _first_weights(model: Any, num_px: int) -> tuple[str, Any]:
     raise InputError(f"{type(model).__name__} has no weights with two axes: there is no first layer to draw")
 
 
-def _check_number_of_classes(y_hat: Any, classes: Sequence[str]) -> None:
+def _check_number_of_classes(y_hat: Array, classes: Sequence[str]) -> None:
     n = max(2, y_hat.shape[0])
     if isinstance(classes, str) or len(classes) != n:
         raise InputError(f"classes is {classes!r}; the model tells {n} classes apart, so expected {n} names")
 
 
-def _chance(column: Any, k: int) -> str:
+def _chance(column: Array, k: int) -> str:
     """The probability of class k by a column of y_hat; what is not quite 0 or 1 is not rounded to it."""
     p = float(column[k]) if len(column) > 1 else float(column[0] if k == 1 else 1 - column[0])
     return "> 0.999" if 0.9995 <= p < 1 else "< 0.001" if 0 < p < 0.0005 else f"{p:.3f}"

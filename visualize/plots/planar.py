@@ -12,6 +12,7 @@ from tinygrad_course.data.images import PLANAR_SEEDS
 from tinygrad_course.errors import InputError
 from tinygrad_course.models import PlanarClassifier
 from tinygrad_course.training.fit import fit
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.plots.style import (
     CLASS_COLOURS, CLASS_MARKS, INK, INK_ON_LIGHT, draws, legend, listed, new_plot, predicted_classes, probabilities,
     whole_number,
@@ -19,6 +20,8 @@ from tinygrad_course.visualize.plots.style import (
 from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from tinygrad_course.visualize.plots.figure import Plot
 
 LEARNING_RATE = 1.2  # the course's, for all hidden layer sizes
@@ -115,7 +118,7 @@ def plot_hidden_sizes(X: Any, Y: Any, sizes: Sequence[int] = (1, 2, 3, 4, 5, 20,
 
 # --- the data ---------------------------------------------------------------------------------------------
 
-def _checked_points(model: Any, X: Any, Y: Any) -> tuple[Any, Any, int]:
+def _checked_points(model: Any, X: Any, Y: Any) -> tuple[Array, Array, int]:
     """X (2, m), labels (m,) as whole numbers, and the number of classes."""
     points, _ = checked_data(X, X, binary=False, dtype=_dtype_of(model))
     if points.ndim != 2 or points.shape[0] != 2:
@@ -148,7 +151,7 @@ def _dtype_of(model: Any) -> Any:
     return parameters[0].dtype if parameters else np.dtype(np.float64)
 
 
-def _limits(X: Any) -> Any:
+def _limits(X: Array) -> Array:
     """(2, 2): lowest and highest x_1, lowest and highest x_2 of the picture, with room around the points."""
     low, high = X.min(axis=1).astype(np.float64), X.max(axis=1).astype(np.float64)
     room = 0.12 * (high - low)
@@ -170,7 +173,7 @@ def _class_names(n_classes: int) -> list[str]:
     return [f"class {k}" for k in range(n_classes)]
 
 
-def _ranges(X: Any) -> str:
+def _ranges(X: Array) -> str:
     low, high = X.min(axis=1), X.max(axis=1)
     return (f"The points range from {low[0]:.3g} to {high[0]:.3g} along x1 and from {low[1]:.3g} to {high[1]:.3g} "
             "along x2.")
@@ -178,7 +181,7 @@ def _ranges(X: Any) -> str:
 
 # --- the drawing ------------------------------------------------------------------------------------------
 
-def _draw_boundary(axes: Any, model: Any, X: Any, labels: Any, n_classes: int, resolution: int,
+def _draw_boundary(axes: Axes, model: Any, X: Array, labels: Array, n_classes: int, resolution: int,
                    small: bool = False) -> list[Any]:
     """Regions, boundary and points; the legend's handles: the classes, and the boundary where there is one."""
     from matplotlib.colors import to_rgb
@@ -209,7 +212,7 @@ def _draw_boundary(axes: Any, model: Any, X: Any, labels: Any, n_classes: int, r
     return handles + lines
 
 
-def _draw_points(axes: Any, X: Any, labels: Any, n_classes: int, small: bool) -> list[Any]:
+def _draw_points(axes: Axes, X: Array, labels: Array, n_classes: int, small: bool) -> list[Any]:
     handles = []
     for k in range(n_classes):
         handles += axes.plot(*X[:, labels == k], linestyle="none", marker=CLASS_MARKS[k % len(CLASS_MARKS)],
@@ -222,7 +225,7 @@ def _colour(k: int) -> str:
     return CLASS_COLOURS[k % len(CLASS_COLOURS)]
 
 
-def _set_limits(axes: Any, X: Any) -> None:
+def _set_limits(axes: Axes, X: Array) -> None:
     (left, right), (bottom, top) = _limits(X)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)

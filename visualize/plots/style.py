@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
-from tinygrad_course.tensor import plain
+from tinygrad_course.tensor import Array, plain
 from tinygrad_course.visualize.scene.viewer import made
 from tinygrad_course.visualize.scene.lettering import clean, text_width
 
@@ -112,7 +112,7 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def probabilities(model: Any, X: Any) -> Any:
+def probabilities(model: Any, X: Array) -> Array:
     """y_hat as an array (n_y, m), computed in one go; nothing is recorded and the model is not changed.
 
     Raises InputError where the model does not give one finite column for each example.
@@ -131,9 +131,10 @@ def probabilities(model: Any, X: Any) -> Any:
     return y_hat
 
 
-def predicted_classes(y_hat: Any) -> Any:
+def predicted_classes(y_hat: Array) -> Array:
     """(m,) whole numbers, by the rule of `training.predict`."""
-    return (y_hat[0] > 0.5).astype(int) if y_hat.shape[0] == 1 else y_hat.argmax(axis=0)
+    classes: Array = (y_hat[0] > 0.5).astype(int) if y_hat.shape[0] == 1 else y_hat.argmax(axis=0)
+    return classes
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:

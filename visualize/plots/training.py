@@ -15,6 +15,8 @@ from tinygrad_course.visualize.plots.style import INK, draws, legend, line_style
 from tinygrad_course.visualize.scene.lettering import counted
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from tinygrad_course.visualize.plots.figure import Plot
 
 Series = dict[int, float]  # from iteration to a number
@@ -193,7 +195,7 @@ def _course_of(name: str, series: Series) -> str:
 
 # --- the drawing ------------------------------------------------------------------------------------------
 
-def _draw_line(axes: Any, series: Series, number: int) -> Any:
+def _draw_line(axes: Axes, series: Series, number: int) -> Any:
     """Marks stand a little apart and begin elsewhere in each line, so that lines on one another stay visible."""
     step = max(1, len(series) // 8)
     [line] = axes.plot(list(series), list(series.values()), linewidth=1.8, markersize=5, **line_style(number),
@@ -201,16 +203,16 @@ def _draw_line(axes: Any, series: Series, number: int) -> Any:
     return line
 
 
-def _label_iterations(axes: Any) -> None:
+def _label_iterations(axes: Axes) -> None:
     axes.set_xlabel("iteration")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     left, right = axes.get_xlim()
     if right - left < 1:  # a single iteration
         middle = round((left + right) / 2)
         axes.set_xlim(middle - 1, middle + 1)
 
 
-def _scale(axes: Any, all_series: Sequence[Series], log: bool) -> None:
+def _scale(axes: Axes, all_series: Sequence[Series], log: bool) -> None:
     """The scale of the numbers. matplotlib's logarithmic one has hardly any ticks below one power of ten."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.scene.palette import LIGHT, colour
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, corners
 from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
@@ -19,6 +20,7 @@ from tinygrad_course.visualize.scene.svg import arrow_head
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.font_manager import FontProperties
 
 LARGEST_PIXELS = 20_000  # in width or height of a PNG
 FONTS = ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "Noto Sans", "Noto Sans CJK SC", "Noto Sans CJK JP",
@@ -126,7 +128,7 @@ def _text(axes: Axes, text: Text, palette: Mapping[str, str]) -> None:
 
 
 @lru_cache(maxsize=2000)
-def _outlines(letters: str, bold: bool) -> tuple[Any, Any]:
+def _outlines(letters: str, bold: bool) -> tuple[Array, Array]:
     """The outlines of letters of size 100, as vertices (n, 2), y up, and codes."""
     from matplotlib.textpath import TextToPath
     with _quietly():
@@ -154,7 +156,7 @@ def _quietly() -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def _font(bold: bool) -> Any:
+def _font(bold: bool) -> FontProperties:
     """The first of FONTS that are installed; the next ones serve for letters that it lacks."""
     from matplotlib.font_manager import FontProperties, fontManager
     installed = {font.name for font in fontManager.ttflist}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.scene.lettering import Text
 
 
@@ -78,7 +78,7 @@ class Picture:
     y: float
     width: float
     height: float
-    pixels: Any
+    pixels: Array
 
 
 @dataclass(frozen=True)

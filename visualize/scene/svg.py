@@ -6,11 +6,11 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from tinygrad_course.tensor import Array
 from tinygrad_course.visualize.scene.palette import CLASS, LIGHT, colour, following
 from tinygrad_course.visualize.scene.shapes import Curve, Group, Item, Picture, Scene, Shape, corners
 from tinygrad_course.visualize.scene.lettering import Text, clean, placed_letters
@@ -121,7 +121,7 @@ def _picture(picture: Picture) -> str:
             f'style="image-rendering:pixelated" href="data:image/png;base64,{data}"/>')
 
 
-def png(pixels: Any) -> bytes:
+def png(pixels: Array) -> bytes:
     """A PNG file's bytes of an array (height, width, 3) of bytes."""
     array = np.ascontiguousarray(pixels, dtype=np.uint8)
     height, width, _ = array.shape
