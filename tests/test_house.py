@@ -14,9 +14,8 @@ from places import ROOT
 from sizes import FOLDERS
 
 # The framework itself, from the bottom to the top: a file imports only from those before it, and from no room.
-CORE = ("interruption errors naming broadcasting mode ops conversions copying tensor protocols autodiff "
-        "gradcheck holding costs nn "
-        "schedules optim arguments").split()
+CORE = ("interruption shell shown errors naming broadcasting mode ops conversions copying tensor protocols autodiff "
+        "gradcheck holding costs nn schedules optim arguments").split()
 # What stands on it: each room or file with the others that it may import, and what those may.
 ROOMS = {
     "files": "",

@@ -48,8 +48,10 @@ parameters: 8 + 15 = 23"""),
 
 @pytest.mark.parametrize("model, m, expected", TABLES, ids=[type(model).__name__ for model, _, _ in TABLES])
 def test_the_whole_table(model: nn.Module, m: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
-    summary(model, m)
-    assert capsys.readouterr().out == expected + "\n"
+    table = summary(model, m)
+    assert repr(table) == str(table) == expected and capsys.readouterr().out == ""
+    html = table._repr_html_()
+    assert html.count("<tr>") == expected.count("\n") - 1 and expected.split("parameters: ")[1] in html
     assert max(map(len, expected.splitlines())) <= 80
 
 
@@ -64,7 +66,7 @@ class Nested(nn.Module):
 
 
 def lines(model: Any, m: int = 6) -> list[str]:
-    return [" ".join(line.split()) for line in shape_table(model, m).splitlines()]
+    return [" ".join(line.split()) for line in str(shape_table(model, m)).splitlines()]
 
 
 def test_nested_modules() -> None:

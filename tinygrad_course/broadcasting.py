@@ -13,6 +13,7 @@ from numbers import Integral
 from typing import Any, TypeVar
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.shown import Explanation
 
 Shape = tuple[int, ...]
 ArrayOrTensor = TypeVar("ArrayOrTensor", bound=Any)
@@ -36,10 +37,10 @@ def broadcast_shape(*shapes: Shape) -> Shape:
     return tuple(size for size in reversed(sizes) if size is not None)
 
 
-def explain_broadcast(*shapes: Shape) -> str:
+def explain_broadcast(*shapes: Shape) -> Explanation:
     """The shapes aligned at their last axis, the result, and the verdict for each axis, last axis first.
 
-    >>> print(explain_broadcast((15, 3, 5), (3, 1)))
+    >>> explain_broadcast((15, 3, 5), (3, 1))
     A      (3d array):  15 x 3 x 5
     B      (2d array):       3 x 1
     Result (3d array):  15 x 3 x 5
@@ -65,7 +66,7 @@ def explain_broadcast(*shapes: Shape) -> str:
         rows.append(_row("Result", result, widths))
     verdicts = [f"axis -{i}: {_verdict(column, size, labels)}"
                 for i, (column, size) in enumerate(zip(columns, sizes), start=1)]
-    return "\n".join(row.rstrip() for row in rows + verdicts)
+    return Explanation("\n".join(row.rstrip() for row in rows + verdicts))
 
 
 def unbroadcast(gradient: ArrayOrTensor, shape: Shape) -> ArrayOrTensor:

@@ -192,7 +192,7 @@ def train(model: str, source: str | None, iterations: int | None, learning_rate:
             say(_without_course_column(images))
     X, Y = parts["train"]
     network = exercise.make(X.shape[0], **({} if seed is None else {"seed": seed}))
-    summary(network, X.shape[1])
+    print(summary(network, X.shape[1]))
     history = fit(network, X, Y, iterations=exercise.iterations if iterations is None else iterations,
                   learning_rate=exercise.learning_rate if learning_rate is None else learning_rate,
                   print_cost=exercise.print_every)

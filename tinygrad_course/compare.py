@@ -17,6 +17,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import directional_derivative
 from tinygrad_course.graph.roles import CONVENTIONS, checked_convention, named_steps
 from tinygrad_course.nn import Module
+from tinygrad_course.shown import Table
 from tinygrad_course.tensor import Array, Tensor, plain
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
@@ -67,7 +68,7 @@ class Row:
         return f"differs from {' and '.join(wrong)}" if wrong else "equal"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What `compare_gradients` found: one `Row` for each quantity, forward steps first. Shows itself as a table."""
 
@@ -94,11 +95,12 @@ class Comparison:
             yield (row.name, "x".join(map(str, row.shape)) or "number", *cells,
                    f"{numeric.relative:.0e}" if numeric else "", row.verdict)
 
-    def __str__(self) -> str:
-        table = list(self.cells())
-        widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-        lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in table]
-        return "\n".join([*lines, CONVENTIONS[self.convention]])
+    def table(self) -> Table:
+        heading, *rows = self.cells()
+        return Table("", heading, rows, CONVENTIONS[self.convention])
+
+    def __repr__(self) -> str:
+        return repr(self.table())
 
     def __rich__(self) -> Any:
         from rich.box import SIMPLE_HEAD
@@ -111,12 +113,7 @@ class Comparison:
         return table
 
     def _repr_html_(self) -> str:
-        from html import escape
-        heading, *rows = self.cells()
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in heading)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        caption = f"<caption>{escape(CONVENTIONS[self.convention])}</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return self.table()._repr_html_()
 
 
 def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "course", seed: int = 0) -> Comparison:

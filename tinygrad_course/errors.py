@@ -2,13 +2,20 @@
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from tinygrad_course.shell import users_lines
+
 
 class InputError(ValueError):
     """Something that was given cannot be used.
 
     The message names what was given, what was expected and what to do. The command line prints it as one
-    line and exits with status 2; in Python it is a ``ValueError`` like any other.
+    line and exits with status 2; in Python it is a ``ValueError`` like any other. In IPython and notebooks its
+    traceback shows the user's own lines and the message; ``%tb Verbose`` shows the whole.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints."""
+        return users_lines(self)
 
 
 def nothing_called(name: str, module: str, names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from tinygrad_course.costs import J_1, J_CE, binary_cross_entropy, cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.holding import Module
 from tinygrad_course.naming import unknown_name
+from tinygrad_course.shown import Table
 from tinygrad_course.tensor import Array, Tensor, apply, describe
 from tinygrad_course.tensor import leaky_relu as _leaky_relu
 
@@ -250,12 +251,15 @@ class Sequential(Module):
         return f"Sequential({', '.join(map(repr, self.modules))})"
 
 
-def summary(model: Module, m: int) -> None:
-    """Print the course's shape table of a model for m examples, with the number of parameters."""
+def summary(model: Module, m: int) -> Table:
+    """The course's shape table of a model for m examples, with the number of parameters; it shows itself.
+
+    Raises InputError for what is no Module, and where m is not a positive whole number.
+    """
     from tinygrad_course.summary import shape_table
     if not isinstance(model, Module):
         raise InputError(f"summary: {type(model).__name__} is no Module, such as nn.Sequential(...)")
-    print(shape_table(model, m))
+    return shape_table(model, m)
 
 
 def course_names(layers: Iterable[Linear]) -> Iterator[tuple[str, Tensor]]:

@@ -12,21 +12,19 @@ from tinygrad_course.graph.record import Record
 from tinygrad_course.graph.roles import LinearStep, Role, course_names, linear_steps, roles_of
 from tinygrad_course.graph.walk import held_by
 from tinygrad_course.nn import Linear, Module
+from tinygrad_course.shown import Table
 from tinygrad_course.tensor import Tensor
 
 
-def shape_table(model: Module, m: int) -> str:
-    """The course's shape table for m examples and, below it, the number of parameters, layer by layer and in all.
+def shape_table(model: Module, m: int) -> Table:
+    """The course's shape table for m examples, with the number of parameters, layer by layer and in all.
 
     Raises InputError where m is not a positive whole number.
     """
     if not isinstance(m, (int, np.integer)) or m < 1:
         raise InputError(f"m is {m!r}: the number of examples is needed, a positive whole number")
-    rows = summary_rows(model, m)
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return "\n".join([type(model).__name__, *(lines if len(lines) > 1 else ["no linear layers"]),
-                      f"parameters: {_counts(model)}"])
+    heading, *rows = summary_rows(model, m)
+    return Table(type(model).__name__, heading if rows else ["no linear layers"], rows, f"parameters: {_counts(model)}")
 
 
 def summary_rows(model: Module, m: int) -> list[list[str]]:

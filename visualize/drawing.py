@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
+from tinygrad_course.shell import display, is_notebook
 from tinygrad_course.visualize.scene.palette import DARK, LIGHT
 from tinygrad_course.visualize.scene.shapes import Scene
 from tinygrad_course.visualize.scene.svg import following_svg, to_svg
-from tinygrad_course.visualize.scene.viewer import about_to_appear, display, is_notebook, made, open_file, used
+from tinygrad_course.visualize.scene.viewer import about_to_appear, made, open_file, used
 
 if TYPE_CHECKING:
     import graphviz

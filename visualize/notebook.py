@@ -6,11 +6,11 @@ from typing import Any
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
+from tinygrad_course.shell import running_shell
 from tinygrad_course.tensor import Tensor
 from tinygrad_course.visualize.graph.draw import draw_graph
 from tinygrad_course.visualize.network.draw import draw_network
 from tinygrad_course.visualize.scene.svg import following_svg
-from tinygrad_course.visualize.scene.viewer import running_shell
 
 
 def show_in_notebook(on: bool = True, **options: Any) -> None:

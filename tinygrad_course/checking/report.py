@@ -116,7 +116,7 @@ CONVENTION = ("dZ and dA are as in the course: m times the derivative of the cos
               "and db.")
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """The verdicts on a learner's functions. Prints as text; in a notebook it is a table.
 
@@ -175,7 +175,7 @@ class Report:
         for note in self.notes:
             yield from wrapped(f"note: {note}", "", "  ", width)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.text()
 
     def as_dict(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ what was computed becomes expressions (`expressions`, `reader`), which rules mak
 equations (`from_graph`). These are written as text, LaTeX and MathML (`text`, `math`) or as NumPy code (`numpy_text`).
 """
 from tinygrad_course.equations.derivation import Derivation, derive
-from tinygrad_course.equations.explain import backward_explained, explain_backward
+from tinygrad_course.equations.explain import explain_backward
 from tinygrad_course.equations.from_graph import Equation
 
-__all__ = ["Derivation", "Equation", "backward_explained", "derive", "explain_backward"]
+__all__ = ["Derivation", "Equation", "derive", "explain_backward"]

@@ -67,11 +67,8 @@ class Derivation:
         others = [name for name in arrays if name not in first and name not in keys]
         self.inputs: dict[str, Array] = {name: arrays[name] for name in [*first, *others, *keys]}
 
-    def __str__(self) -> str:
-        return self.text()
-
     def __repr__(self) -> str:
-        return f"<Derivation: {len(self.forward)} equations forward, {len(self.backward)} backward>"
+        return self.text()
 
     def text(self, unicode: bool = False, spelled_out: bool | None = None) -> str:
         """Plain text, one equation a line.

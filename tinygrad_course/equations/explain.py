@@ -14,6 +14,7 @@ from tinygrad_course.equations.reader import GraphReader, Numbers
 from tinygrad_course.equations.text import Writer
 from tinygrad_course.equations.rules import ELEMENTWISE, build, multiply, scaled
 from tinygrad_course.graph.roles import CONVENTIONS, Names, checked_convention
+from tinygrad_course.shown import Explanation
 from tinygrad_course.tensor import Array, Tensor
 
 INDENT = "    "
@@ -21,8 +22,8 @@ POWERS_OF_M = {"(1/m) ": -1, "": 0, "m ": 1}
 WRITTEN_OUT = {"add", "subtract", "multiply", "divide", "matmul"}
 
 
-def explain_backward(cost: Tensor, convention: str = "course") -> None:
-    """Print the steps of the backward pass of a cost in order, and why their order matters.
+def explain_backward(cost: Tensor, convention: str = "course") -> Explanation:
+    """The steps of the backward pass of a cost in order, and why their order matters: a text that shows itself.
 
     Each step takes the gradient that has arrived at its result (upstream), multiplies it by its local derivative, and
     hands the product to its inputs; where an input was stretched by broadcasting the product is added up; where
@@ -33,11 +34,6 @@ def explain_backward(cost: Tensor, convention: str = "course") -> None:
         of the cost.
     Raises InputError for a Tensor without a graph, for one that is no single number, and for another convention.
     """
-    print(backward_explained(cost, convention))
-
-
-def backward_explained(cost: Tensor, convention: str = "course") -> str:
-    """What `explain_backward` prints."""
     check_cost(cost)
     flow = GradientFlow(cost, checked_convention(convention))
     meaning = CONVENTIONS["course" if flow.carried else "of_cost"]
@@ -49,7 +45,7 @@ def backward_explained(cost: Tensor, convention: str = "course") -> str:
         if i in flow.places.total:
             lines += [*flow.meeting(i), f"{INDENT}d{flow.name(i)}, of shape {np.shape(flow.total(i))}, = "
                       f"{numbers(flow.total(i))}"]
-    return "\n".join([*lines, "", *order_explained(flow)])
+    return Explanation("\n".join([*lines, "", *order_explained(flow)]))
 
 
 class GradientFlow:

@@ -100,7 +100,7 @@ def _checked_shape(name: str, shape: Any) -> Shape:
     checked = tuple(whole_number(f"an axis of {name}", size, 1) for size in sizes)
     if len(checked) > 3:
         raise InputError(f"{name} is {checked}: {len(checked)} axes, but up to three can be drawn; "
-                         "print(explain_broadcast(shape_a, shape_b)) explains any number")
+                         "explain_broadcast(shape_a, shape_b) explains any number")
     return checked
 
 

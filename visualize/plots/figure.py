@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from tinygrad_course.errors import InputError
 from tinygrad_course.files import replace_atomically
+from tinygrad_course.shell import display, is_notebook
 from tinygrad_course.visualize.scene.palette import CLASS, following
-from tinygrad_course.visualize.scene.viewer import about_to_appear, display, is_notebook, open_file, used
+from tinygrad_course.visualize.scene.viewer import about_to_appear, open_file, used
 
 # What stands on the paper, and is light on a dark page: matplotlib's colours of it, below and in `style`.
 PAPER_COLOURS = {"paper": ["#ffffff"], "ink": ["#1b1f24"], "muted": ["#6b7280", "#4b5563"], "line@0.4": ["#e5e7eb"]}

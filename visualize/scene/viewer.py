@@ -12,17 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-
-def running_shell() -> Any:
-    """IPython's shell, where there is one; None elsewhere."""
-    ipython = sys.modules.get("IPython")  # what was not imported yet cannot be running
-    return ipython.get_ipython() if ipython is not None else None
-
-
-def is_notebook() -> bool:
-    """Whether this runs in Jupyter or Colab, which show pictures, and not in a terminal."""
-    return getattr(running_shell(), "kernel", None) is not None
-
+from tinygrad_course.shell import display, is_notebook, running_shell
 
 # ------------------------------------------------------------------------------------ every picture of a cell
 
@@ -70,14 +60,6 @@ def _show(pictures: Sequence[Any]) -> None:
         display(picture)
     if len(pictures) > MOST_PICTURES:
         print(f"{len(pictures) - MOST_PICTURES} more pictures were made; .show() shows one")
-
-
-def display(picture: Any, **options: Any) -> None:
-    """Show it in the notebook, here."""
-    from IPython import display as notebooks
-
-    show: Any = notebooks.display
-    show(picture, **options)
 
 
 # ---------------------------------------------------------------------------------------------------- elsewhere
