@@ -272,8 +272,15 @@ def test_ctrl_c_in_other_places(engine: str) -> None:
                 signal.raise_signal(signal.SIGINT)
         return act
 
+    def press_and_change(out: Outcome, i: int) -> None:
+        """The step is made anew, which Ctrl-C ends; the update has been made."""
+        if i == 20:
+            assigns(out.model, out.optimizer)
+            signal.raise_signal(signal.SIGINT)
+
     held: list[nn.Module] = []
     both(engine, PlanarClassifier, act=press(1))
+    both(engine, PlanarClassifier, act=press_and_change)
     with pytest.raises(KeyboardInterrupt):
         trained(engine, PlanarClassifier, act=press(2))
     for p, q in zip(held[0].parameters(), trained("eager", PlanarClassifier, iterations=20).model.parameters()):

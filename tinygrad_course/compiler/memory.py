@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.compiler.polling import look
 from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.program import StepProgram
 
@@ -86,6 +87,7 @@ def planned(program: StepProgram) -> Memory:
             targets[y] = x
     free: dict[Any, list[int]] = {}
     for i, node in enumerate(program.nodes):
+        look()
         if node.op in ("input", "constant") or node.weak or is_view(node):
             continue
         target = targets.get(node)

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from tinygrad_course.compiler.polling import look
+
 Shape = tuple[int, ...]
 
 
@@ -38,6 +40,7 @@ class ArrayNode(NDArrayOperatorsMixin):
 
     def __init__(self, op: str, inputs: Sequence[ArrayNode], shape: Shape, dtype: Any,
                  params: dict[str, Any] | None = None, value: Any = None, weak: bool = False, name: str | None = None):
+        look()
         self.op = op
         self.inputs = tuple(inputs)
         self.params = params or {}

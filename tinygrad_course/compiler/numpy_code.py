@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.compiler.polling import look
 from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.compiler.memory import Memory, is_elementwise, is_view, looked_at, planned
 from tinygrad_course.compiler.program import DataSlot, StepProgram, ordered
@@ -181,6 +182,7 @@ class NumPyWriter:
     # ------------------------------------------------------------------------------------------- statements
 
     def statements(self, node: ArrayNode) -> list[str]:
+        look()
         out = self.names[node]
         if node.op == "matmul":
             a, b = (f"{self(x)}.T" if t else self(x) for x, t in zip(node.inputs, node.params.values()))

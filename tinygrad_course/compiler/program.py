@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.compiler.polling import look
 from tinygrad_course.compiler.nodes import ArrayNode
 from tinygrad_course.tensor import Tensor
 
@@ -115,6 +116,7 @@ def ordered(outputs: Iterable[ArrayNode], start: Iterable[ArrayNode] = (),
             if missing:
                 stack.extend(reversed(missing))
             else:
+                look()
                 placed[stack.pop()] = None
     return list(placed)
 
@@ -127,6 +129,7 @@ def rewritten(program: StepProgram, rule: Callable[[ArrayNode], ArrayNode],
     """
     new = dict(replaced)
     for node in program.nodes:
+        look()
         if node in replaced:
             continue
         inputs = [new[x] for x in node.inputs]
@@ -215,5 +218,6 @@ def evaluated(outputs: Iterable[ArrayNode], values: Mapping[ArrayNode, Any]) -> 
     known = dict(values)
     with np.errstate(all="ignore"):
         for node in ordered(outputs, known=values):
+            look()
             known[node] = value_of(node, [known[x] for x in node.inputs])
     return [known[node] for node in outputs]

@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_course.autodiff import backward
 from tinygrad_course.compiler import STEPS, NativeStep, Step, TracedStep, Untraceable, traced_step
 from tinygrad_course.compiler.evaluation import Evaluation
+from tinygrad_course.compiler.polling import Interrupted, noticed
 from tinygrad_course.compiler.native import machine
 from tinygrad_course.compiler.program import StateSlot
 from tinygrad_course.compiler.side_effects import attributes, changes, put_back
@@ -38,6 +39,8 @@ def train(run: TrainingRun, engine: str) -> None:
     try:
         loop = CompiledLoop(run, compiled_steps(run, engine))
         loop.run_all()
+    except Interrupted:  # while a step was made
+        run.note_interruption()
     except Untraceable as reason:  # from the start, or since a callback changed something
         if engine != "auto":
             raise InputError(f"the engine {engine!r} cannot train this {model}: {reason}. Use engine=\"auto\" or "
@@ -85,7 +88,8 @@ class CompiledSteps:
             step = traced.get(size) or traced_for(run, size)
             run.say_what_is_not_trained(step.as_traced.leaves)
             self.current = self.steps[size] = kind(step)
-            self.current.load()
+            with noticed(run.interrupted):
+                self.current.load()
 
     def of_size(self, size: int) -> Step:
         """The step for batches of a size, with the values as they are now."""
@@ -113,7 +117,8 @@ class CompiledSteps:
 
 def traced_for(run: TrainingRun, size: int) -> TracedStep:
     """The traced step for batches of a size. Raises Untraceable."""
-    return traced_step(replace(run.task, batch_size=None if run.batches.whole else size), run.iterations)
+    with noticed(run.interrupted):
+        return traced_step(replace(run.task, batch_size=None if run.batches.whole else size), run.iterations)
 
 
 def compiled_steps(run: TrainingRun, engine: str) -> CompiledSteps:

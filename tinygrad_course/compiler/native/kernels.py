@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.compiler.polling import look
 from tinygrad_course.compiler.nodes import ArrayNode, Untraceable
 from tinygrad_course.compiler.memory import is_elementwise
 from tinygrad_course.compiler.program import DataSlot, StepProgram, users_of
@@ -122,6 +123,7 @@ class Kernels:
                               if user.op in REDUCTIONS else None)
 
     def _place(self, node: ArrayNode) -> None:
+        look()
         self.accesses[node] = self._access(node)
         level = length = 0
         for x in node.inputs:
@@ -190,6 +192,7 @@ class Kernels:
             elif node.op not in ("input", "constant") and self.accesses[node].root is node:
                 found += [(level, kernel) for kernel in self._copies(node)]
         for (level, shape), nodes in together.items():
+            look()
             for part in self._connected(nodes, shape):
                 stores = [(node, self.accesses[node]) for node in part if self.is_fused(node) and self.is_kept(node)]
                 found.append((level, VectorLoop(shape, part, stores)))  # type: ignore[arg-type]

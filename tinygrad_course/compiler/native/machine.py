@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tinygrad_course.compiler.polling import waited_for
 from tinygrad_course.compiler.native import blas
 from tinygrad_course.compiler.native.cache import CachedCode
 from tinygrad_course.errors import InputError
@@ -23,9 +26,14 @@ def is_there() -> bool:
         return False
 
 
-@cache
 def llvm() -> Any:
     """llvmlite's binding, ready for this processor. Raises InputError where it is not installed."""
+    with _loading:
+        return _loaded()
+
+
+@cache
+def _loaded() -> Any:
     try:
         import llvmlite.binding as binding  # not llvmlite.ir, which takes as long again to import
     except ImportError:
@@ -34,7 +42,21 @@ def llvm() -> Any:
     binding.initialize_native_asmprinter()
     for name, address in blas.addresses().items():
         binding.add_symbol(name, address)
+    lock = getattr(binding.ffi.lib, "_lock", None)
+    if lock is not None:
+        _free_in_children(lock)
     return binding
+
+
+def _free_in_children(lock: Any) -> None:
+    """A process that is forked while another thread holds a lock would wait for it for ever: so a fork waits for it."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.__enter__, after_in_parent=lambda: lock.__exit__(None, None, None),
+                            after_in_child=lambda: lock.__exit__(None, None, None))
+
+
+_loading = threading.RLock()  # held while llvmlite is imported; its own lock comes with it
+_free_in_children(_loading)
 
 
 def versions() -> list[str]:
@@ -75,12 +97,12 @@ class Machine:
         code = cached.read()
         self.was_cached = code is not None
         if code is None:
-            code = _object_code(text)
+            code = waited_for(lambda: _object_code(text))
             cached.write(code)
         binding = llvm()
         self._engine = binding.create_mcjit_compiler(binding.parse_assembly(""), target_machine())
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
-        self._engine.finalize_object()
+        waited_for(self._engine.finalize_object)
 
     def address(self, name: str) -> int:
         return self._engine.get_function_address(name)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_course.compiler.polling import look
 from tinygrad_course.compiler.native import blas, machine, vector_math
 from tinygrad_course.compiler.native.alike import Signature
 from tinygrad_course.compiler.native.emitter import Code, Emitter, in_memory
@@ -131,6 +132,7 @@ class Native:
         codes: dict[Any, tuple[str, Code, list[int]]] = {}
         self.bound: list[Bound] = []
         for kernel in self.steps:
+            look()
             signature = Signature(kernel, self.kernels, self._in_place(kernel))
             roots = list(signature.roots)
             if signature.key not in codes:
@@ -181,6 +183,7 @@ class Native:
         last: dict[ArrayNode, int] = {}
         unsafe: dict[ArrayNode, int] = {}  # inputs, by the last kernel that reads them other than element by element
         for i, kernel in enumerate(kernels):
+            look()
             reads: list[tuple[ArrayNode, bool]] = []
             if isinstance(kernel, VectorLoop):
                 for node in kernel.nodes:
