@@ -15,7 +15,7 @@ from sizes import FOLDERS
 
 # The framework itself, from the bottom to the top: a file imports only from those before it, and from no room.
 CORE = ("interruption shell shown errors naming broadcasting mode ops conversions copying tensor protocols autodiff "
-        "gradcheck holding costs nn schedules optim arguments").split()
+        "gradcheck holding dropout_and_batch_norm costs nn schedules optim arguments").split()
 # What stands on it: each room or file with the others that it may import, and what those may.
 ROOMS = {
     "files": "",

@@ -8,14 +8,17 @@ Modules, lists, tuples, deques, dicts, sets, arrays of objects, dataclasses and 
 * buffers, such as a running mean: other Tensors, and arrays under a name that does not begin with "_".
 
 All three are the state: `state_dict`, and with it a checkpoint, holds them. A Tensor that was computed is no state.
+
+A Module is in training, or is evaluated: `training` says which, for those that then compute something else.
 """
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,11 +27,15 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.mode import mode
 from tinygrad_course.tensor import Array, Tensor
 
+SINGLE = (str, bytes, bytearray, range, int, float, type(None))  # what holds nothing
+AnyModule = TypeVar("AnyModule", bound="Module")
+
 
 class Module:
     """Something with parameters: define `forward`, and `cost` if it is to be trained."""
 
     binary_labels = False  # whether `fit` is to insist on labels 0 and 1
+    training = True        # whether it computes as in training; `train` and `eval` set it
 
     def forward(self, X: Any) -> Tensor:
         raise InputError(f"{type(self).__name__} does not define forward(self, X)")
@@ -81,6 +88,21 @@ class Module:
                                  "it holds has no names under which to be saved: make it a list")
         return {held.name: held for held in found}
 
+    def train(self: AnyModule, mode: bool = True) -> AnyModule:
+        """Compute as in training, or with False as `eval`: this Module and all that it holds. Returns the Module.
+
+        `fit` trains in training mode; `predict`, `accuracy`, validation and plots evaluate; each then puts back the
+        mode that was there.
+        """
+        for module in modules_within(self):
+            if isinstance(module.training, bool):  # else it is something of its own that has this name
+                object.__setattr__(module, "training", bool(mode))
+        return self
+
+    def eval(self: AnyModule) -> AnyModule:
+        """Compute as after training: `Dropout` changes nothing, `BatchNorm` takes the running statistics."""
+        return self.train(False)
+
     def zero_grad(self) -> None:
         for parameter in self.parameters():
             parameter.grad = None
@@ -121,10 +143,60 @@ class StateEntry(NamedTuple):
     in_set: str | None  # the path of the set that it is in, if it is
 
 
+def modules_within(value: Any) -> list[Module]:
+    """The Modules that something is or holds, each once, also those that `contents` leaves out."""
+    seen: dict[int, Any] = {}
+    waiting, found = [value], []
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen or isinstance(value, (Tensor, *SINGLE)):
+            continue
+        seen[id(value)] = value
+        if isinstance(value, Module):
+            found.append(value)
+            waiting += vars(value).values()
+        waiting += [child for _, child, _ in _children(value)]
+    return found
+
+
+def buffers_within(module: Module) -> list[StateEntry]:
+    """The state but for the parameters: what a forward pass may change."""
+    return [held for held in _held_within(module, "", {})
+            if not (isinstance(held.value, Tensor) and held.value.requires_grad)]
+
+
+@contextmanager
+def in_mode(model: Any, training: bool) -> Iterator[None]:
+    """Inside, the Modules that `model` is or holds are in training, or evaluated; afterwards as they were."""
+    changed = [(module, vars(module).get("training")) for module in modules_within(model)
+               if module.training is (not training)]
+    for module, _ in changed:
+        object.__setattr__(module, "training", training)
+    try:
+        yield
+    finally:
+        for module, before in changed:
+            if before is None:  # that of the class
+                vars(module).pop("training", None)
+            else:
+                object.__setattr__(module, "training", before)
+
+
+@contextmanager
+def buffers_kept(module: Module) -> Iterator[None]:
+    """What is computed inside leaves no trace in the buffers, such as running statistics."""
+    before = [(held, np.array(plain(held.value))) for held in buffers_within(module)]
+    try:
+        yield
+    finally:
+        for held, array in before:
+            held.put(array)
+
+
 def _held_within(value: Any, path: str, seen: dict[int, Any], in_set: str | None = None,
                  put: Callable[[Array], None] | None = None) -> Iterator[StateEntry]:
     """seen: what was searched already, by its id, and kept alive so that no other object can get that id."""
-    if id(value) in seen or isinstance(value, (str, bytes, bytearray, range, int, float)) or value is None:
+    if id(value) in seen or isinstance(value, SINGLE):
         return
     seen[id(value)] = value
     if isinstance(value, Tensor):

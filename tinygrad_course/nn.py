@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_course import ops
 from tinygrad_course.conversions import axes_given, real_numbers
 from tinygrad_course.costs import J_1, J_CE, binary_cross_entropy, cross_entropy, mean_squared_error
+from tinygrad_course.dropout_and_batch_norm import BatchNorm, Dropout
 from tinygrad_course.errors import InputError
 from tinygrad_course.holding import Module
 from tinygrad_course.naming import unknown_name
@@ -21,15 +22,16 @@ from tinygrad_course.tensor import Array, Tensor, apply, describe
 from tinygrad_course.tensor import leaky_relu as _leaky_relu
 
 __all__ = [
-    "J_1", "J_CE", "LeakyReLU", "Linear", "Module", "ReLU", "Sequential", "Sigmoid", "Softmax", "Softplus", "Tanh",
-    "binary_cross_entropy", "cross_entropy", "he", "leaky_relu", "lecun", "mean_squared_error", "one_hot", "relu",
-    "sigmoid", "small", "softmax", "softplus", "summary", "tanh", "xavier", "zeros",
+    "BatchNorm", "Dropout", "J_1", "J_CE", "LeakyReLU", "Linear", "Module", "ReLU", "Sequential", "Sigmoid", "Softmax",
+    "Softplus", "Tanh", "binary_cross_entropy", "cross_entropy", "he", "leaky_relu", "lecun", "mean_squared_error",
+    "one_hot", "relu", "sigmoid", "small", "softmax", "softplus", "summary", "tanh", "xavier", "zeros",
 ]
 
 ELSEWHERE = {  # what PyTorch and Keras call it
     "Dense": "Linear", "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy",
     "CrossEntropyLoss": "cross_entropy", "NLLLoss": "cross_entropy", "MSELoss": "mean_squared_error", "L1Loss": "J_1",
     "mse_loss": "mean_squared_error", "glorot": "xavier", "kaiming": "he", "sqrt": "lecun", "logistic": "sigmoid",
+    "BatchNorm1d": "BatchNorm", "BatchNormalization": "BatchNorm",
     "Parameter": "Tensor(..., requires_grad=True)", "ModuleList": "a list", "ModuleDict": "a dict",
 }
 

@@ -19,6 +19,7 @@ from tinygrad_course.compiler.program import (
 from tinygrad_course.compiler.side_effects import random_numbers_noticed, side_effects_noticed
 from tinygrad_course.compiler.step import PASSES, Step
 from tinygrad_course.compiler.tracing import in_place_of
+from tinygrad_course.holding import in_mode
 from tinygrad_course.mode import observed
 from tinygrad_course.tensor import Array, unrecorded
 
@@ -61,7 +62,8 @@ def _traced(step: Step, X: Array, Y: Array) -> StepProgram:
     """The cost, and y_hat as the update of an input that nothing reads."""
     task, trained = step.traced.task, step.program
     nodes = [trained.results[ParameterSlot(i)] for i in range(len(step.traced.tensors))]
-    with side_effects_noticed(task.model, "computing the cost changes attributes of the model"), \
+    with in_mode(task.model, training=False), \
+            side_effects_noticed(task.model, "computing the cost changes attributes of the model"), \
             random_numbers_noticed(), in_place_of(step.traced.tensors, nodes), observed(recording=False):
         data = [unrecorded(as_node(x), name) for x, name in ((X, "X"), (Y, "Y"))]
         J = task.cost_of(*data)

@@ -31,7 +31,8 @@ def side_effects_noticed(holder: Any, what: str) -> Iterator[None]:
         if changed:
             put_back(holder, before)
     if changed:
-        raise Untraceable(f"{what}: {', '.join(sorted({str(name) for _, name in changed}))}")
+        names = [key[1] for key in changed if key in before] or [name for _, name in changed]
+        raise Untraceable(f"{what}: {', '.join(sorted(set(map(str, names))))}")
 
 
 @contextmanager
@@ -96,6 +97,11 @@ def put_back(value: Any, before: Attributes, seen: dict[int, Any] | None = None)
             value.set_state(state)
         else:
             value.bit_generator.state = state
+    elif isinstance(value, Tensor) and (id(value), "data") in before:
+        array = before[id(value), "data"]
+        put_back(array, before, seen)
+        if value._data is not array:
+            value.hold(array)
     elif isinstance(holder, dict):
         for name in [name for name in holder if (id(holder), name) not in before]:
             del holder[name]

@@ -33,6 +33,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.equations.from_graph import Equation, GraphEquations, spelled_out
 from tinygrad_course.equations.places import Places, check_cost
 from tinygrad_course.equations.reader import GraphReader, Numbers
+from tinygrad_course.holding import buffers_kept
 from tinygrad_course.nn import Module
 from tinygrad_course.equations.text import UnicodeWriter, Writer
 from tinygrad_course.equations.math import LatexWriter, MathMLWriter, in_latex, in_mathml
@@ -184,7 +185,8 @@ def _keys(places: Places, model: Module | None) -> dict[str, str]:
 
 
 def _cost(model: Module, X: Any, Y: Any, cost: CostOf | None) -> Tensor:
-    J: Tensor = model.cost(X, Y) if cost is None else cost(model(X), Y)
+    with buffers_kept(model):
+        J: Tensor = model.cost(X, Y) if cost is None else cost(model(X), Y)
     return J
 
 

@@ -10,16 +10,17 @@ import numpy as np
 from tinygrad_course.errors import InputError
 from tinygrad_course.graph.record import Call, Record, Watch, watched
 from tinygrad_course.graph.walk import held_by, tensors_within
+from tinygrad_course.holding import buffers_kept, in_mode
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Array, Tensor
 
 
 @contextmanager
 def trial(model: Module, *data: Tensor) -> Iterator[Watch]:
-    """A run of a model, recorded and watched, that leaves nothing behind: not in the model, not in its data, and not
-    in NumPy's random numbers, of which it may use some."""
+    """A run of a model, recorded and watched, that leaves nothing behind: not in the model and its buffers, not in its
+    data, and not in NumPy's random numbers, of which it may use some."""
     random = np.random.get_state()
-    with watched(*tensors_within(model), *data) as watch:
+    with buffers_kept(model), watched(*tensors_within(model), *data) as watch:
         try:
             yield watch
         finally:
@@ -35,8 +36,8 @@ def likely_inputs(model: Module) -> list[int]:
 
 def tried_out(model: Module, make: Callable[[int], Array],
               refuses: type[Exception] = InputError) -> tuple[Tensor, Array, Watch]:
-    """The output for an X that the model takes, that X, and what was computed: how many inputs it has is found by
-    trying.
+    """The output in evaluation mode for an X that the model takes, that X, and what was computed: how many inputs it
+    has is found by trying.
 
     make: X (n_x, m) for a number of inputs.  refuses: what a model raises for an X that does not fit.
     Raises InputError where it takes none, from what the first one raised.
@@ -45,7 +46,7 @@ def tried_out(model: Module, make: Callable[[int], Array],
     for n_x in likely_inputs(model):
         X = make(n_x)
         try:
-            with trial(model) as watch:
+            with in_mode(model, training=False), trial(model) as watch:
                 return model(X), X, watch
         except refuses as error:
             tried[X.shape] = error

@@ -3,9 +3,10 @@
 A checkpoint holds what is needed to use a model again. It is an HDF5 file that any viewer can read:
 
     attributes      as JSON: library_version, architecture (class and arguments), preprocessing, classes,
-                    history (all but the costs)
+                    history (all but the costs), optimizer (class, settings, and numbers of its state)
     parameters/     one dataset for each parameter, frozen one and buffer, called as in `model.state_dict()`
     history/        iterations and costs, where a history was given
+    optimizer/      what the optimiser keeps for each parameter, where one was given: "W1.0", "W1.1", ...
 
 In front of it, in the 512 bytes that HDF5 leaves to its users, stand three lines of text: what this is, the
 version of the format, and the sha256 of all that follows. So a damaged file is refused in one line; it never gives a
@@ -18,6 +19,7 @@ import importlib
 import io
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +32,9 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.files import expanded, open_ordinary, replace_atomically
 from tinygrad_course.isolation import hdf5
 from tinygrad_course.nn import Module
+from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Tensor
+from tinygrad_course.training import saved_optimizer
 from tinygrad_course.training.history import History
 
 FORMAT = "tinygrad_course checkpoint"
@@ -40,6 +44,10 @@ COURSE_MODELS = "tinygrad_course.models"
 
 PathLike = str | os.PathLike[str]
 Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+class CheckpointWarning(UserWarning):
+    """Something in a checkpoint could not be used; the model could."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +60,7 @@ class Checkpoint:
     classes: tuple[str, ...]        # classes[0] is the name of label 0; empty where none were given
     library_version: str            # the version of this package that wrote the file
     path: Path
+    optimizer: Optimizer | None = None  # as it was left; None where none was saved or it could not be used
 
 
 class _Contents(NamedTuple):
@@ -62,14 +71,19 @@ class _Contents(NamedTuple):
     arguments: dict[str, Any]   # that make such a model
     parameters: Arrays
     about: dict[str, Any]       # the rest of a Checkpoint
+    optimizer: dict[str, Any] | None
+    states: Arrays              # of the optimiser
 
 
 # --- saving ---------------------------------------------------------------------------------------
 
-def save(path: PathLike, model: Module, *, history: History | None = None,
+def save(path: PathLike, model: Module, *, history: History | None = None, optimizer: Optimizer | None = None,
          preprocessing: Mapping[str, Any] | None = None, classes: Sequence[str] | None = None) -> Path:
     """Save a model with its architecture and whatever else is given; return the path.
 
+    history, optimizer: with both, training can go on later as if it had not been interrupted:
+        saved = checkpoint.load(path)
+        fit(saved.model, X, Y, iterations=100, optimizer=saved.optimizer, resume=saved.history)
     preprocessing: how data are prepared for the model, in terms that JSON knows, such as
         {"num_px": 64, "divide_by": 255, "layout": "flattened to columns"}.
     classes: the names of the labels 0, 1, ...
@@ -96,7 +110,11 @@ def save(path: PathLike, model: Module, *, history: History | None = None,
         "classes": list(classes or ()),
         "history": fields,
     }
+    states: Arrays = {}
+    if optimizer is not None:
+        attributes["optimizer"], states = saved_optimizer.packed(optimizer, model)
     arrays = {f"parameters/{_as_link(name)}": value for name, value in model.state_dict().items()}
+    arrays |= {f"optimizer/{_as_link(name)}": value for name, value in states.items()}
     if history is not None:
         arrays["history/iterations"] = np.array(list(costs), dtype=np.int64)
         arrays["history/costs"] = np.array(list(costs.values()), dtype=np.float64)
@@ -158,6 +176,7 @@ def _from_link(link: str) -> str:
 def load(path: PathLike) -> Checkpoint:
     """Make one of the course's models from a file, with the parameters and dtypes that it was saved with.
 
+    The optimiser is made anew, too; where it cannot be, a CheckpointWarning says why.
     Raises FileNotFoundError where there is no file; PermissionError where it cannot be read; InputError where
     it is damaged or no checkpoint, and for a model that the course does not have: see `load_into`.
     """
@@ -180,11 +199,15 @@ def load(path: PathLike) -> Checkpoint:
     for key, held in model.named_state().items():
         if isinstance(held.value, Tensor):
             held.value.hold(contents.parameters[key])  # `data` would convert it to the dtype of the new model
-    return Checkpoint(model, path=path, **contents.about)
+    return Checkpoint(model, path=path, optimizer=_optimizer(contents, path, model, None), **contents.about)
 
 
-def load_into(path: PathLike, model: Module) -> Checkpoint:
+def load_into(path: PathLike, model: Module, optimizer: Optimizer | None = None) -> Checkpoint:
     """Set the parameters of a model, of any class, to those in a file; names and shapes must be the same.
+
+    optimizer: gets what the saved one kept from update to update, and has its own settings. Where that does not fit,
+    because another rule saved it for instance, a CheckpointWarning says so and the optimizer stays as it is. By
+    default the saved one is made anew, if it is one of `optim`.
 
     Raises what `load` raises, and InputError where names or shapes differ, or where the model's dtype would
     round the values. The model is then as it was before.
@@ -198,7 +221,25 @@ def load_into(path: PathLike, model: Module) -> Checkpoint:
                              f"{type(model).__name__}, which would round it: make the model with "
                              f"dtype={saved.dtype}")
     _fill(model, contents, path)
-    return Checkpoint(model, path=path, **contents.about)
+    return Checkpoint(model, path=path, optimizer=_optimizer(contents, path, model, optimizer), **contents.about)
+
+
+def _optimizer(contents: _Contents, path: Path, model: Module, given: Optimizer | None) -> Optimizer | None:
+    """The saved optimiser, or the one that was given, filled; None, and a warning, where that is not possible."""
+    fields = contents.optimizer
+    if fields is None and given is None:
+        return None
+    try:
+        if fields is None:
+            raise InputError("there is none")
+        if given is None:
+            return saved_optimizer.unpacked(fields, contents.states, model)
+        saved_optimizer.fill(given, fields, contents.states, model)
+        return given
+    except InputError as reason:
+        warnings.warn(f"{path}: the model is loaded, but not the optimizer there: {reason}. Training would go on with "
+                      "a new one", CheckpointWarning, stacklevel=3)
+        return None
 
 
 def _check_size(contents: _Contents) -> None:
@@ -225,8 +266,9 @@ def _read(path: Path) -> _Contents:
     """Read and check a file. Raises what `load` documents."""
     with open_ordinary(path, "a checkpoint, as saved by checkpoint.save") as stream:
         _check_header(path, stream)
-    found = hdf5.read(path, {"history/iterations": "iu", "history/costs": "f"}, groups={"parameters": REAL},
-                      attributes=["library_version", "architecture", "preprocessing", "classes", "history"])
+    found = hdf5.read(path, {"history/iterations": "iu", "history/costs": "f"},
+                      groups={"parameters": REAL, "optimizer": REAL}, attributes=[
+                          "library_version", "architecture", "preprocessing", "classes", "history", "optimizer"])
     try:
         return _contents(found)
     except InputError as error:
@@ -267,18 +309,18 @@ def _contents(found: hdf5.Contents) -> _Contents:
             raise TypeError(f"{name} is {str(value)[:60]!r}")
         return value
 
-    parameters = {}
+    arrays: dict[str, Arrays] = {"parameters": {}, "optimizer": {}}
     for name, stored in found.datasets.items():
         group, _, link = name.partition("/")
-        if group == "parameters" and stored.kind not in REAL:
+        if group in arrays and stored.kind not in REAL:
             raise InputError(f"{_from_link(link)} has dtype {stored.dtype}: expected real numbers")
         if stored.refused:
             raise InputError(f"{name} cannot be read: {stored.refused}")
-        if group == "parameters":
+        if group in arrays:
             # Of this machine's byte order; numbers without axes come as NumPy's scalars.
             array = np.asarray(stored.values)
-            parameters[_from_link(link)] = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if not parameters:
+            arrays[group][_from_link(link)] = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not arrays["parameters"]:
         raise LookupError("no parameters")
     fields, history = read("history", (dict, type(None))), None
     if fields is not None:
@@ -293,7 +335,8 @@ def _contents(found: hdf5.Contents) -> _Contents:
     for name, kind in (("module", str), ("class", str), ("arguments", dict)):
         if not isinstance(made[name], kind):
             raise TypeError(f"{name} is {str(made[name])[:60]!r}")
-    return _Contents(made["module"], made["class"], made["arguments"], parameters, about)
+    return _Contents(made["module"], made["class"], made["arguments"], arrays["parameters"], about,
+                     read("optimizer", dict) if "optimizer" in found.attributes else None, arrays["optimizer"])
 
 
 def _history(costs: dict[int, float], fields: dict[str, Any]) -> History:
@@ -303,4 +346,6 @@ def _history(costs: dict[int, float], fields: dict[str, Any]) -> History:
         kinds = (str, float, int) if usual is None else (type(usual), int)
         if value is not usual and not isinstance(value, kinds):
             raise TypeError(f"{name} of the history is {str(value)[:60]!r}")
+        if isinstance(value, dict):  # in JSON all keys are text
+            fields[name] = {int(iteration): float(number) for iteration, number in value.items()}
     return History(costs=costs, **fields)

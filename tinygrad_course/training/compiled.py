@@ -54,8 +54,8 @@ def train(run: TrainingRun, engine: str) -> None:
 
 def _why_not_worthwhile(run: TrainingRun) -> str:
     """Where compiling would take longer than what it saves: why."""
-    if run.iterations < FEW:
-        return f"compiling does not pay for {run.iterations} iterations"
+    if run.iterations - run.start < FEW:
+        return f"compiling does not pay for {run.iterations - run.start} iterations"
     if run.callback is not None and run.record_every < 10:
         return "the callback sees the gradients of nearly every iteration"
     return ""
@@ -117,8 +117,9 @@ class CompiledSteps:
 
 def traced_for(run: TrainingRun, size: int) -> TracedStep:
     """The traced step for batches of a size. Raises Untraceable."""
+    task = replace(run.task, batch_size=None if run.batches.whole else size)
     with noticed(run.interrupted):
-        return traced_step(replace(run.task, batch_size=None if run.batches.whole else size), run.iterations)
+        return traced_step(task, run.iterations - run.start)
 
 
 def compiled_steps(run: TrainingRun, engine: str) -> CompiledSteps:
@@ -132,7 +133,7 @@ def compiled_steps(run: TrainingRun, engine: str) -> CompiledSteps:
         return CompiledSteps(run, Step, machine.MISSING)
     size = run.batches.size
     step = traced_for(run, size)
-    saved, taken = run.iterations * step.seconds_saved(), step.seconds_to_compile()
+    saved, taken = (run.iterations - run.start) * step.seconds_saved(), step.seconds_to_compile()
     if saved < taken:
         return CompiledSteps(run, Step, f"machine code would take {taken:.2f} s to make and save {saved:.2f} s",
                              {size: step})
@@ -185,7 +186,7 @@ class CompiledLoop:
         self.run.history.engine, self.run.history.why = steps.kind.engine, steps.description()
 
     def run_all(self) -> None:
-        run, history, n, i = self.run, self.run.history, 1, 0
+        run, history, n, i = self.run, self.run.history, 1, self.run.start
         while i < run.iterations and not run.interrupted:
             if run.validated(i, self.evaluate):
                 break
@@ -217,7 +218,7 @@ class CompiledLoop:
         self.steps.current.store(final=True)
         for parameter in run.parameters:
             parameter.grad = None
-        if history.iterations and not run.has_finite_parameters():
+        if history.iterations > run.start and not run.has_finite_parameters():
             history.iterations -= 1
             self.go_back_to(history.iterations)
             run.diverged(f"the parameters became infinite in iteration {history.iterations}")
@@ -287,7 +288,7 @@ class CompiledLoop:
 
     def diverged(self, i: int, cost: float) -> NoReturn:
         """The cost of iteration i is not finite."""
-        self.run.history.iterations = max(i - 1, 0)
+        self.run.history.iterations = max(i - 1, self.run.start)
         self.go_back_to(self.run.history.iterations)
         self.run.diverged(f"the cost became {cost} in iteration {i}")
 

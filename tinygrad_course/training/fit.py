@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.arguments import Cost, check_whole, checked_task, first_place, real_array
+from tinygrad_course.arguments import Cost, Task, check_whole, checked_task, first_place, real_array
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError, did_you_mean
+from tinygrad_course.holding import in_mode
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer, Schedule
 from tinygrad_course.training.progress import training_progress
@@ -35,10 +36,11 @@ ELSEWHERE = {"lr": "learning_rate", "alpha": "learning_rate", "learning_rate_ini
 def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs: int | None = None,
         learning_rate: float | Schedule | None = None, optimizer: Optimizer | None = None,
         cost: Cost | str | None = None,
-        batch_size: int | None = None, seed: int = 0, print_cost: int | bool | None = None,
+        batch_size: int | None = None, seed: int | None = None, print_cost: int | bool | None = None,
         record_every: int | None = None, validation: tuple[Any, Any] | None = None,
         validate_every: int | None = None, patience: int | None = None, engine: str = "auto",
-        callback: Callback | None = None, progress: bool | None = None, **unknown: Any) -> History:
+        resume: History | None = None, callback: Callback | None = None, progress: bool | None = None,
+        **unknown: Any) -> History:
     """Train a model: `iterations` updates of its parameters, or as many as make so many `epochs`.
 
     An epoch is one pass over all examples: one update, or with `batch_size` as many as there are batches.
@@ -47,7 +49,8 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     learning_rate: for gradient descent, a number or a schedule such as optim.Cosine(0.1, 1000); or give an `optimizer`
     from `tinygrad_course.optim`.
     cost: a function of y_hat and Y, or the name of one in `nn`, in place of the model's own `cost`.
-    batch_size: examples per update, drawn without repetition in an order that `seed` fixes; by default all.
+    batch_size: examples per update, drawn without repetition in an order that `seed`, 0 by default, fixes; by default
+    all.
     print_cost: print the cost every so many iterations; True, as in the course, every 100.
     record_every: note the cost in `History.costs` every so many iterations; by default as often as it is printed, and
     in every iteration where it is not.
@@ -59,6 +62,10 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     patience: training ends when so many evaluations of the validation data in a row gave no lower cost. The model then
     has the parameters with the lowest; also where training was not ended early.
     progress: whether to show a progress bar; by default on a terminal or in a notebook.
+    resume: the History of a training that is to go on, from a checkpoint for instance: so many `iterations` or
+    `epochs` more, counted on from there and with the batches that would have come, given the model and the optimizer
+    as they were left. The numbers are those of one training without a break, bit for bit; to rounding where a compiled
+    step keeps weights in the span of the data.
 
     Ctrl-C ends training after the iteration at hand: the parameters and the history so far are kept, and
     `History.stopped` says so. A second Ctrl-C raises KeyboardInterrupt at once.
@@ -84,18 +91,28 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
                                 ("patience", patience, 1)):
         if number is not None:
             check_whole(name, number, least)
-    check_whole("seed", seed, least=0, most=2 ** 32 - 1)
+    if seed is not None:
+        check_whole("seed", seed, least=0, most=2 ** 32 - 1)
     if callback is not None and not callable(callback):
         raise InputError(f"callback is {callback!r}; a function of iteration, model and cost is expected")
+    if resume is not None:
+        if not isinstance(resume, History):
+            raise InputError(f"resume is a History, as fit returned it; {type(resume).__name__} was given")
+        batch_size = resume.batch_size if batch_size is None else batch_size
     task = checked_task(model, X, Y, learning_rate, optimizer, cost, batch_size)
-    batches = Batches(task.X.shape[-1], task.batch_size, seed)
+    history = History(batch_size=task.batch_size, seed=seed or 0) if resume is None else resume.continued(
+        task.batch_size, seed)
+    batches = Batches(task.X.shape[-1], task.batch_size, history.seed)
     if iterations is None:
         assert epochs is not None
         iterations = epochs * batches.in_an_epoch
     schedule = task.optimizer.learning_rate
+    history.learning_rate = str(schedule) if isinstance(schedule, Schedule) else schedule
+    if history.iterations:
+        _check_state(task)
+    so_far, iterations = history.seconds, history.iterations + iterations
     if isinstance(schedule, Schedule):
         schedule.check(iterations)
-    history = History(learning_rate=str(schedule) if isinstance(schedule, Schedule) else schedule)
     held_back = None
     if validation is not None:
         often = validate_every or record_every or print_cost or max(1, iterations // POINTS)
@@ -104,7 +121,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
         raise InputError("patience= and validate_every= need validation=(X, Y), data that nothing is trained on")
     start = time.perf_counter()
     with training_progress(iterations, progress) as report, _interrupt_noted() as interrupted, \
-            np.errstate(all="ignore"):
+            in_mode(model, training=True), np.errstate(all="ignore"):
         run = TrainingRun(task, iterations, batches, record_every or print_cost or 1, print_cost, callback, report,
                           interrupted, history, held_back)
         try:
@@ -115,13 +132,22 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
                 from tinygrad_course.training.compiled import train
                 train(run, engine)
         finally:
-            history.seconds = time.perf_counter() - start - run.seconds_elsewhere
+            history.seconds = so_far + time.perf_counter() - start - run.seconds_elsewhere
     return history
+
+
+def _check_state(task: Task) -> None:
+    """Raises InputError where a training is to go on, but not with the optimizer that began it."""
+    rule = task.optimizer
+    if not rule.states and any(rule.state_of(parameter, parameter.data) for parameter in task.model.parameters()):
+        raise InputError(f"resume: this {type(rule).__name__} keeps something from update to update, but has nothing "
+                         "of the training that is to go on. Give the optimizer= that began it, or that of "
+                         "checkpoint.load(path).optimizer, where it was saved")
 
 
 @no_grad()
 def predict(model: Module, X: Any) -> Array:
-    """The predicted labels as whole numbers, (1, m).
+    """The predicted labels as whole numbers, (1, m), in evaluation mode.
 
     X: (n_x, m), one example per column.
     One output: 1 where y_hat > 0.5, else 0. Several outputs: the row with the largest y_hat, counted from 0.
@@ -163,7 +189,8 @@ def _y_hat(model: Module, X: Any) -> Array:
     if X.ndim < 2:
         raise InputError(f"X has shape {X.shape}; one example per column is expected, (n_x, m). Did you mean "
                          "X.reshape(-1, 1), for one example?")
-    y_hat = np.asarray(plain(model(X)))
+    with in_mode(model, training=False):
+        y_hat = np.asarray(plain(model(X)))
     m = X.shape[-1]
     y_hat = y_hat.reshape(1, -1) if y_hat.ndim < 2 else y_hat
     if y_hat.ndim != 2 or y_hat.shape[1] != m:

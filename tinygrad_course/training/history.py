@@ -1,7 +1,7 @@
 """What is known of a training when it is over."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tinygrad_course.errors import InputError
 
@@ -16,6 +16,7 @@ class History:
     iterations: how many updates were made; seconds: how long they took, compiling included, callbacks not.
     engine: what ran, "native", "numpy" or "eager"; why: the reason, and what the engine did.
     stopped: why training ended before its last iteration, or None.
+    batch_size, seed: which examples made each update, see `fit`; None for all of them in each.
     """
 
     costs: dict[int, float] = field(default_factory=dict)
@@ -27,6 +28,21 @@ class History:
     stopped: str | None = None
     validation_costs: dict[int, float] = field(default_factory=dict)
     validation_accuracies: dict[int, float] = field(default_factory=dict)
+    batch_size: int | None = None
+    seed: int = 0
+
+    def continued(self, batch_size: int | None, seed: int | None) -> History:
+        """The beginning of the history of a training that goes on where this one ended; seed: None for the same.
+
+        Raises InputError for other batches: the examples would not come in the order that was begun.
+        """
+        seed = self.seed if seed is None else seed
+        for name, wanted, was in (("batch_size", batch_size, self.batch_size), ("seed", seed, self.seed)):
+            if wanted != was:
+                raise InputError(f"{name}={wanted!r}, but the training to be resumed had {was!r}: leave {name} out, or "
+                                 "leave resume out to begin a new order of the examples")
+        return replace(self, costs=dict(self.costs), validation_costs=dict(self.validation_costs),
+                       validation_accuracies=dict(self.validation_accuracies), stopped=None)
 
 
 class TrainingDiverged(InputError):

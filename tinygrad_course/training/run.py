@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_course.arguments import Task, columns_of
+from tinygrad_course.conversions import plain
 from tinygrad_course.graph.walk import leaves
+from tinygrad_course.holding import StateEntry, buffers_within
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Array, Tensor, as_tensor
@@ -60,8 +62,11 @@ class Batches:
 class TrainingRun:
     """A task, the settings of `fit`, and what has happened so far.
 
+    iterations: how many updates there are to be in all; start: how many there were before, in a training that this
+    one goes on with.
     report: called with (iterations done, cost).  interrupted: not empty any more once Ctrl-C has been pressed.
     parameters: those of the model, looked up again after each callback, which may have added some.
+    has_buffers: whether the model holds something else that it depends on, such as running statistics.
     seconds_elsewhere: spent in callbacks.
     """
 
@@ -76,11 +81,23 @@ class TrainingRun:
     history: History
     validation: Validation | None = None
     parameters: list[Tensor] = field(init=False)
+    has_buffers: bool = field(init=False)
+    start: int = field(init=False)
     seconds_elsewhere: float = 0.0
     said: bool = False  # what is not trained
 
     def __post_init__(self) -> None:
+        self.start = self.history.iterations
+        self.look_up()
+
+    def look_up(self) -> None:
         self.parameters = self.task.model.parameters()
+        self.has_buffers = bool(buffers_within(self.task.model))
+
+    def buffers(self) -> list[tuple[StateEntry, Array]]:
+        """What else than parameters the model depends on, with copies of the values: these may change in place."""
+        entries = buffers_within(self.task.model) if self.has_buffers else []
+        return [(entry, np.array(plain(entry.value))) for entry in entries]
 
     def say_what_is_not_trained(self, used: Sequence[Tensor]) -> None:
         """Warns, once, of Tensors among those that the cost depends on which are no parameters."""
@@ -112,7 +129,7 @@ class TrainingRun:
                 self.callback(iteration, self.task.model, cost)
             finally:
                 self.seconds_elsewhere += time.perf_counter() - start
-            self.parameters = self.task.model.parameters()
+            self.look_up()
 
     def print(self, iteration: int, cost: float) -> None:
         if self.print_cost is not None and iteration % self.print_cost == 0:
@@ -146,10 +163,14 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of parameters, and all that the optimiser holds. Nothing is copied, as updates make new arrays."""
+    """The values of parameters and buffers, and all that the optimiser holds.
+
+    Parameters and the optimiser's states are not copied, as updates make new arrays.
+    """
 
     parameters: list[Tensor]
     arrays: list[Array]
+    buffers: list[tuple[StateEntry, Array]]
     optimizer: Optimizer
     attributes: dict[str, Any]
     states: dict[Tensor, Any]
@@ -157,32 +178,38 @@ class Values:
     @classmethod
     def now(cls, run: TrainingRun) -> Values:
         optimizer = run.task.optimizer
-        return cls(run.parameters, [parameter._data for parameter in run.parameters], optimizer,
+        return cls(run.parameters, [parameter._data for parameter in run.parameters], run.buffers(), optimizer,
                    vars(optimizer).copy(), optimizer.states.copy())
 
     def put_back(self) -> None:
         """What an attribute is called by now that was not there is left; it holds nothing of an earlier update."""
         for parameter, array in zip(self.parameters, self.arrays):
             parameter.hold(array)
+        for entry, array in self.buffers:
+            entry.put(array)
         vars(self.optimizer).update(self.attributes, states=self.states)
 
 
 class Best:
-    """The parameters with the lowest validation cost, where training is to end with them."""
+    """The parameters and buffers with the lowest validation cost, where training is to end with them."""
 
     def __init__(self, run: TrainingRun, values: Sequence[tuple[Tensor, Array]] = ()):
         """values: the parameters that were best so far, where another engine has made some updates."""
         self.values = list(values)
+        self.buffers: list[tuple[StateEntry, Array]] = []
         self.run = run
         if run.validation is not None:
             run.validation.keep = self.keep
 
     def keep(self) -> None:
         self.values = [(parameter, parameter._data) for parameter in self.run.parameters]
+        self.buffers = self.run.buffers()
 
     def put_back(self) -> None:
         for parameter, array in self.values:
             parameter.hold(array)
+        for entry, array in self.buffers:
+            entry.put(array)
 
 
 def named(X: Array, Y: Array) -> tuple[Tensor, Tensor]:
@@ -214,7 +241,7 @@ def train_eagerly(run: TrainingRun, before: Values | None = None,
             run.say_what_is_not_trained(leaves(J))
         cost = J.item()
         if not np.isfinite(cost):
-            history.iterations = max(i - 1, 0)
+            history.iterations = max(i - 1, run.start)
             before.put_back()
             run.diverged(f"the cost became {cost} in iteration {i}")
         J.backward()
@@ -229,7 +256,7 @@ def train_eagerly(run: TrainingRun, before: Values | None = None,
         if run.interrupted:
             run.note_interruption()
             break
-    if history.iterations and not run.has_finite_parameters():
+    if history.iterations > run.start and not run.has_finite_parameters():
         history.iterations -= 1
         before.put_back()
         run.diverged(f"the parameters became infinite in iteration {history.iterations}")

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_course.arguments import Task, checked_data
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
+from tinygrad_course.holding import in_mode
 from tinygrad_course.mode import observed
 from tinygrad_course.tensor import Array, plain
 from tinygrad_course.training.history import History
@@ -47,12 +48,13 @@ class Validation:
         self.labels = labels_of(self.Y) if np.isin(self.Y, (0, 1)).all() else None
 
     def is_due(self, iteration: int) -> bool:
-        return iteration % self.every == 0 and iteration not in self.history.validation_costs
+        known = self.best is not None and iteration in self.history.validation_costs
+        return iteration % self.every == 0 and not known
 
     @no_grad()
     def eagerly(self) -> tuple[float, Array | None]:
         """The cost and y_hat, by the model itself; None for a model that has a cost alone."""
-        with observed(alone=True), np.errstate(all="ignore"):
+        with observed(alone=True), in_mode(self.task.model, training=False), np.errstate(all="ignore"):
             return self.task.cost_of(self.X, self.Y).item(), plain(
                 self.task.model(self.X)) if self.task.predicts else None
 

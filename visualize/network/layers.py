@@ -16,6 +16,7 @@ from tinygrad_course.errors import InputError
 from tinygrad_course.graph.modules import likely_inputs, trial, tried_out
 from tinygrad_course.graph.record import Record
 from tinygrad_course.graph.roles import LinearStep, is_relu_by_hand, linear_steps
+from tinygrad_course.holding import in_mode
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, plain
 
@@ -112,7 +113,7 @@ def _network_of_model(model: Module, example: Any) -> Network:
         return network
     x = _checked_example(example, network.inputs)
     try:
-        with np.errstate(all="ignore"), trial(model) as watch:
+        with np.errstate(all="ignore"), in_mode(model, training=False), trial(model) as watch:
             output = model(x)
     except Exception as error:
         raise InputError(f"{name} cannot be run on this example: {error}") from error

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_course.autodiff import no_grad
 from tinygrad_course.errors import InputError
+from tinygrad_course.holding import in_mode
 from tinygrad_course.tensor import Array, plain
 from tinygrad_course.visualize.scene.viewer import made
 from tinygrad_course.visualize.scene.lettering import clean, text_width
@@ -120,7 +121,7 @@ def probabilities(model: Any, X: Array) -> Array:
     name = type(model).__name__
     if not callable(model):
         raise InputError(f"model is {name}; expected a model, for which model(X) is y_hat")
-    with no_grad(), np.errstate(all="ignore"):
+    with no_grad(), in_mode(model, training=False), np.errstate(all="ignore"):
         y_hat = np.asarray(plain(model(X)))
     if y_hat.ndim != 2 or y_hat.shape[1] != X.shape[1] or y_hat.shape[0] < 1:
         raise InputError(f"{name} gives {y_hat.shape} for X {X.shape}; expected one column per example, "
