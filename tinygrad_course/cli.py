@@ -294,7 +294,7 @@ def draw(model: str, style: str, out: str | None) -> None:
 @click.option("--data", "source", type=path, help="Folder or file with images; for planar, the name of a set.")
 @click.option("--open", "opened", is_flag=True, help="Show the page in the browser.")
 def live(model: str, out: str | None, source: str | None, opened: bool) -> None:
-    """Write a page in which a model computes and learns, step by step.
+    """Write a page in which a model computes and learns.
 
     MODEL is one of: logistic, planar, two-layer, four-layer; or the file of a trained model. The page is one file that
     needs nothing else, and no network.

@@ -24,7 +24,7 @@ HOMEWORK = files()
 MARK = "TGC_TEST_OF_HOMEWORK"
 SAID = {  # of some, what has to be said
     "fork": "agrees on", "double fork": "agrees on", "fork that returns": "agrees on", "threads": "agrees on",
-    "many files": "agrees on", "20 GB at once": "MemoryError", "memory bit by bit": "emory",
+    "many files": "agrees on", "20 GB at once": "MemoryError", "memory bit by bit": "emory|did not end",
     "memory in children": "more than 800 MB of memory|did not end", "fork bomb": "more than 200 processes|did not end",
     "loop": "did not end within 1 second", "sleep": "did not end within 1 second", "crash": "SIGSEGV",
     "exit at once": "ended the whole process", "kill itself": "SIGKILL", "text that raises": "its text cannot be read",

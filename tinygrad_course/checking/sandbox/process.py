@@ -1,6 +1,7 @@
 """The check's side of the separate process: load a file, call its functions, stop what does not end."""
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -106,7 +107,10 @@ class LearnerProcess:
                 seconds = f"{limit:g} second{'s' * (limit != 1)}"
                 raise Stopped(f"it did not end within {seconds} and was stopped", where) from None
             if message is None:
-                raise Stopped(self.stop() or "it ended the whole process", where)
+                raise Stopped(self.stop(patience=2.0) or "it ended the whole process", where)
+            if not isinstance(message, dict):
+                self.stop()
+                raise Stopped(UNCLEAR, where)
             if message.get("number") != self.number:
                 continue  # of a request that was answered before
             if "done" in message:
@@ -115,13 +119,18 @@ class LearnerProcess:
             limit = max(self.time_limit, IMPORTING) if message.get("imports") else self.time_limit
             deadline = time.monotonic() + limit
 
-    def stop(self) -> str:
-        """End the code and everything that it started, and remove its folder; why it had ended by itself, if so."""
+    def stop(self, patience: float = 0.0) -> str:
+        """End the code and everything that it started, and remove its folder; why it had ended by itself, if so.
+
+        patience: seconds for the supervisor to see by itself that the code has ended, and how.
+        """
         if self.process is None:
             return ""
         process, self.process = self.process, None
-        process.send_signal(signal.SIGTERM)
         try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+            process.send_signal(signal.SIGTERM)
             reason = process.stderr.read() if process.wait(ENDING) == 0 else b""
         except subprocess.TimeoutExpired:
             process.kill()
@@ -143,14 +152,16 @@ def _write(stream: Any, requests: queue.SimpleQueue[Any]) -> None:
 
 
 def _read(stream: Any, answers: queue.SimpleQueue[Any]) -> None:
-    """Hand on each answer; None when there will be no more."""
+    """Hand on each answer; None when there will be no more, and anything else for what is no answer."""
     with stream:
         while True:
             try:
                 message = messages.read(stream)
-            except (messages.Garbled, OSError, ValueError):
+            except messages.Garbled as error:
+                message = str(error)
+            except (OSError, ValueError):
                 message = None
-            answers.put(message if isinstance(message, dict) else None)
+            answers.put(message)
             if not isinstance(message, dict):
                 return
 
