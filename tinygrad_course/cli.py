@@ -311,7 +311,7 @@ def live(model: str, out: str | None, source: str | None, opened: bool) -> None:
     else:
         X, Y = data.planar("flower" if source is None else source)
     page = live_page(network, X, Y, learning_rate=1.0 if exercise is None else exercise.learning_rate, validation=test)
-    for line in (f"{page.write(file)}: {len(page.html()) / 1e6:.1f} MB", *page.notes):
+    for line in (f"{page.write(file)}: {file.stat().st_size / 1e6:.1f} MB", *page.notes):
         say(line)
     if opened:
         click.launch(file.resolve().as_uri())

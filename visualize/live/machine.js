@@ -83,5 +83,5 @@ function machineOf(data, whole = null) {
   function broken() {
     return data.steps.findIndex((step, i) => step.op && value(i).some((x) => !Number.isFinite(x)));
   }
-  return {parameters, given, leaves, arrays, program, value, gradient, values, cost, changed, isChanged, putBack, takeExample, difference, broken};
+  return {parameters, given, leaves, arrays, argument, program, value, gradient, values, cost, changed, isChanged, putBack, takeExample, difference, broken};
 }

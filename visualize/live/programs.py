@@ -166,13 +166,14 @@ def training(model: Module, cost_of: Callable[[Any, Any], Any], X: Any, Y: Any, 
     for r, (name, make) in enumerate(rules.items()):
         rule = optimizer if optimizer is not None and name == chosen else make(rate)
         steps = []
-        for size in (m, *sizes):
+        rests = {m % size for size in sizes} - {0, *sizes}  # what is left at the end of an epoch
+        for size in (m, *sizes, *sorted(rests)):
             batch = X if size == m else np.broadcast_to(np.zeros((), X.dtype), (*X.shape[:-1], size))
             labels = Y if size == m else np.broadcast_to(np.zeros((), Y.dtype), (*Y.shape[:-1], size))
             function = f"training_{r}_{size}"
             step = javascript_step(model, cost_of, rule, batch, labels, batches=size != m, function=function)
             texts.append(step.text)
-            steps.append({"size": size, "function": function, **_arguments(step, model, rule)})
+            steps.append({"size": size, "rest": size in rests, "function": function, **_arguments(step, model, rule)})
         settings = {key: value for key, value in vars(rule).items() if type(value) is float and key != "weight_decay"}
         told["rules"].append({"name": name, "settings": settings, "steps": steps, "python": type(rule).__name__})
     return told, "\n".join(texts)
@@ -205,5 +206,6 @@ def _argument(slot: Slot | SettingSlot, shape: tuple[int, ...], parameters: Sequ
     assert isinstance(slot, StateSlot)
     parameter = parameters[slot.parameter]
     state = np.asarray(rule.initial_state(parameter._data)[slot.part])
-    return {"start": float(state.reshape(-1)[0]), "size": size} if size and (state == state.reshape(-1)[0]).all() \
-        else {"array": packed(state)}
+    told: dict[str, Any] = {"state": f"{slot.parameter}.{slot.part}"}
+    same = size and (state == state.reshape(-1)[0]).all()
+    return told | ({"start": float(state.reshape(-1)[0]), "size": size} if same else {"array": packed(state)})

@@ -3,42 +3,46 @@
 function trainerOf(data, machine) {
   const {rules, m} = data.training;
   let rule = rules.find((one) => one.name === data.training.chosen), size = data.training.batch;
-  let settings = {}, current = null, iteration = 0, random = randomState(0), order = [], fresh = true;
+  let settings = {}, current = null, rest = null, states = {}, iteration = 0, random = randomState(0), order = [], fresh = true;
   function defaults() {
     settings = Object.fromEntries(Object.entries(rule.settings).map(([name, x]) => [name, Float64Array.of(x)]));
-    current = null;
+    forget();
   }
+  function forget() { current = rest = null; states = {}; order = []; }
   defaults();
 
-  function build() {
-    const told = rule.steps.find((one) => one.size === size), more = {};
+  // The program for batches of a size, on the parameters and the optimiser's states that all share.
+  function build(count) {
+    const told = rule.steps.find((one) => one.size === count), more = {};
     for (const [name, what] of Object.entries(told.inputs)) {
       // What is kept in another form starts from a copy of the parameter, which the page goes on showing.
       if (what.parameter !== undefined && told.trained.some((one) => one.parameter === what.parameter && one.computed)) {
         more[name] = machine.parameters[what.parameter].slice();
       }
-      if (what.data !== undefined && size < m) more[name] = new machine.arrays[what.data].constructor(machine.arrays[what.data].length / m * size);
+      if (what.state !== undefined) more[name] = states[what.state] = states[what.state] || machine.argument(what);
+      if (what.data !== undefined && count < m) more[name] = new machine.arrays[what.data].constructor(machine.arrays[what.data].length / m * count);
     }
     const made = machine.program(told, settings, more);
     made.prepare();
     const results = told.results ? programs[`${told.function}_results`](made.bound) : null;
-    return {...made, results, told};
+    return {...made, results, told, count};
   }
-  function fillBatch() {
-    if (size === m) return;
-    if (order.length < size) order = random.shuffled(m);
-    const columns = order.splice(0, size);
-    for (const [name, what] of Object.entries(current.told.inputs)) {
+  // As in `fit`: each epoch goes through all examples in a new random order, a last batch may be smaller.
+  function nextBatch() {
+    if (size === m) return current = current || build(m);
+    if (!order.length) order = random.shuffled(m);
+    const columns = order.splice(0, size), count = columns.length;
+    const used = count === size ? current = current || build(size) : rest = rest || build(count);
+    for (const [name, what] of Object.entries(used.told.inputs)) {
       if (what.data === undefined) continue;
-      const from = machine.arrays[what.data], to = current.bound[name], rows = from.length / m;
-      for (let i = 0; i < rows; i += 1) for (let j = 0; j < size; j += 1) to[i * size + j] = from[i * m + columns[j]];
+      const from = machine.arrays[what.data], to = used.bound[name], rows = from.length / m;
+      for (let i = 0; i < rows; i += 1) for (let j = 0; j < count; j += 1) to[i * count + j] = from[i * m + columns[j]];
     }
+    return used;
   }
   // One iteration; the cost before it.
   function step() {
-    current = current || build();
-    fillBatch();
-    const cost = current.step();
+    const cost = nextBatch().step();
     iteration += 1;
     fresh = false;
     return cost;
@@ -55,16 +59,18 @@ function trainerOf(data, machine) {
     machine.changed();
   }
   function restart(at = 0) {
-    current = null; fresh = true; iteration = at; order = [];
+    forget();
+    fresh = true;
+    iteration = at;
     if (!at) random = randomState(0);
     machine.changed();
   }
   return {
     step, collect, restart, get iteration() { return iteration; }, get rule() { return rule; }, get size() { return size; }, get settings() { return settings; },
     choose(name) { collect(); rule = rules.find((one) => one.name === name); defaults(); },
-    resize(to) { collect(); size = to; current = null; order = []; },
-    set(name, x) { settings[name][0] = x; if (current) current.prepare(); },
-    dataChanged() { collect(); current = null; machine.changed(); },
+    resize(to) { collect(); size = to; forget(); random = randomState(0); },
+    set(name, x) { settings[name][0] = x; for (const one of [current, rest]) if (one) one.prepare(); },
+    dataChanged() { collect(); current = rest = null; machine.changed(); },
     network(name) { const told = data.networks && data.networks[name]; return told ? machine.program(told, {}) : null; },
   };
 }
@@ -87,7 +93,7 @@ function trainingView(data, machine) {
   const rule = make("select", {onchange: () => { trainer.choose(rule.value); showSettings(); writePython(); }},
     rules.map((r) => make("option", {value: r.name, text: r.name, selected: r === trainer.rule})));
   const batch = make("select", {onchange: () => { trainer.resize(Number(batch.value)); writePython(); }},
-    trainer.rule.steps.map((s) => make("option", {value: s.size, text: s.size === m ? texts.all(m) : String(s.size), selected: s.size === trainer.size})));
+    trainer.rule.steps.filter((s) => !s.rest).map((s) => make("option", {value: s.size, text: s.size === m ? texts.all(m) : String(s.size), selected: s.size === trainer.size})));
   const speeds = make("select", {onchange: () => { speed = Number(speeds.value); }},
     [[0, texts.fastest], [1000, "1000"], [100, "100"], [10, "10"], [1, "1"]].map(([value, text]) => make("option", {value, text})));
   const init = make("select", {onchange: () => { pause(); initialise(); }},

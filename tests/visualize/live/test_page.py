@@ -124,6 +124,18 @@ def test_training_is_that_of_fit(chromium: pages.Chromium, name: str, tmp_path: 
     assert browser.errors == []
 
 
+@pytest.mark.parametrize("batch_size", [64, 32, 150])
+def test_mini_batches_are_those_of_fit(chromium: pages.Chromium, tmp_path: Path, batch_size: int) -> None:
+    """The same examples in the same order, smaller batches at the end of each epoch, and the optimiser's state."""
+    page = live_page(PlanarClassifier(), *FLOWER, optimizer=optim.Adam(0.02), batch_size=batch_size)
+    browser = opened(chromium, page, tmp_path)
+    costs = browser.evaluate("Array.from({length: 40}, () => livePage.trainer.trainer.step())")
+    history = fit(PlanarClassifier(), *FLOWER, iterations=40, optimizer=optim.Adam(0.02), batch_size=batch_size,
+                  engine="eager", record_every=1)
+    np.testing.assert_allclose(costs, list(history.costs.values()), rtol=1e-9)
+    assert browser.errors == []
+
+
 def test_to_the_end_and_back_restores_everything(chromium: pages.Chromium, tmp_path: Path) -> None:
     """With the keyboard alone, from the first to the last step and back, and after a number was changed."""
     browser = opened(chromium, live_page(PlanarClassifier(), *FLOWER), tmp_path)
