@@ -2,9 +2,12 @@
 // there are two pictures: Modules folded, of which a click unfolds, and every step.
 
 function graphView(data, choose) {
-  let picture = null, last = null;
+  let picture = null,
+    last = null;
   const scroll = make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": texts.graph});
-  const fold = data.folded ? make("button", {type: "button", class: "fold", onclick: () => show(picture.folded ? data.picture : data.folded)}) : null;
+  const fold = data.folded
+    ? make("button", {type: "button", class: "fold", onclick: () => show(picture.folded ? data.picture : data.folded)})
+    : null;
 
   function show(which) {
     picture = graphPicture(which, data.steps, (box) => {
@@ -18,34 +21,58 @@ function graphView(data, choose) {
   }
   function update(state) {
     last = state;
-    const place = picture.update(state), view = scroll.getBoundingClientRect();
+    const place = picture.update(state),
+      view = scroll.getBoundingClientRect();
     if (!place) return;
     scroll.scrollTo({
-      left: place.x + 8 - view.width / 2, top: place.y + 8 - view.height / 2, behavior: still.matches ? "auto" : "smooth"});
+      left: place.x + 8 - view.width / 2,
+      top: place.y + 8 - view.height / 2,
+      behavior: still.matches ? "auto" : "smooth",
+    });
   }
   show(data.folded || data.picture);
   return {element: make("div", {class: "card graph"}, fold, scroll), update};
 }
 
 function graphPicture({width, height, boxes, arrows}, steps, choose) {
-  const root = svg("svg", {viewBox: `-8 -8 ${width + 16} ${height + 16}`, width: width + 16, height: height + 16, role: "group"});
+  const root = svg("svg", {
+    viewBox: `-8 -8 ${width + 16} ${height + 16}`,
+    width: width + 16,
+    height: height + 16,
+    role: "group",
+  });
   const lines = arrows.map(({from, to, route}) => {
     const [start, ...rest] = route;
-    const d = `M${start}` + Array.from({length: rest.length / 3}, (_, i) => `C${rest[3 * i]} ${rest[3 * i + 1]} ${rest[3 * i + 2]}`).join("");
-    const [x, y] = rest[rest.length - 1], [left, top] = start, line = svg("path", {class: "arrow", d});
-    root.append(line, svg("path", {class: "head-of", d: `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}z`}),
-      svg("path", {class: "head-of upwards", d: `M${left - 5} ${top + 8}L${left} ${top}L${left + 5} ${top + 8}z`}));
+    const d =
+      `M${start}` +
+      Array.from({length: rest.length / 3}, (_, i) => `C${rest[3 * i]} ${rest[3 * i + 1]} ${rest[3 * i + 2]}`).join("");
+    const [x, y] = rest[rest.length - 1],
+      [left, top] = start,
+      line = svg("path", {class: "arrow", d});
+    root.append(
+      line,
+      svg("path", {class: "head-of", d: `M${x - 4} ${y - 7}L${x} ${y}L${x + 4} ${y - 7}z`}),
+      svg("path", {class: "head-of upwards", d: `M${left - 5} ${top + 8}L${left} ${top}L${left + 5} ${top + 8}z`}),
+    );
     return {from: boxes[from], to: boxes[to], line};
   });
   const groups = boxes.map((box) => {
-    const step = steps[box.steps[box.steps.length - 1]], left = box.x - box.width / 2, top = box.y - box.height / 2;
-    const below = box.fold ? texts.inside(box.steps.filter((i) => steps[i].op).length) :
-      `${step.op ? `${step.op} ` : ""}${step.shape.length ? `(${step.shape.join(", ")})` : ""}`;
-    const group = svg("g", {class: `box ${box.fold ? "folded" : step.kind}`, onclick: () => choose(box)},
+    const step = steps[box.steps[box.steps.length - 1]],
+      left = box.x - box.width / 2,
+      top = box.y - box.height / 2;
+    const below = box.fold
+      ? texts.inside(box.steps.filter((i) => steps[i].op).length)
+      : `${step.op ? `${step.op} ` : ""}${step.shape.length ? `(${step.shape.join(", ")})` : ""}`;
+    const group = svg(
+      "g",
+      {class: `box ${box.fold ? "folded" : step.kind}`, onclick: () => choose(box)},
       svg("rect", {class: "body", x: left, y: top, width: box.width, height: box.height, rx: step.op ? 10 : 20}),
-      box.fold ? svg("text", {class: "name", x: box.x, y: box.y - 1, text: cut(box.fold, box.width - 12)}) : nameText(step.name, box.x, box.y - 1, box.width - 12),
+      box.fold
+        ? svg("text", {class: "name", x: box.x, y: box.y - 1, text: cut(box.fold, box.width - 12)})
+        : nameText(step.name, box.x, box.y - 1, box.width - 12),
       svg("text", {class: "op", x: box.x, y: box.y + 14, text: below}),
-      svg("circle", {class: "drop", cx: left + box.width - 9, cy: top + 9, r: 4}));
+      svg("circle", {class: "drop", cx: left + box.width - 9, cy: top + 9, r: 4}),
+    );
     root.append(group);
     return {box, group, has: new Set(box.steps)};
   });
@@ -58,8 +85,11 @@ function graphPicture({width, height, boxes, arrows}, steps, choose) {
       const is = has.has(now);
       if (is) found = box;
       group.classList.toggle("now", is);
-      group.classList.toggle("later", !box.steps.some((i) => steps[i].op ? done.has(i) : !box.fold));
-      group.classList.toggle("known", box.steps.some((i) => known.has(i)));
+      group.classList.toggle("later", !box.steps.some((i) => (steps[i].op ? done.has(i) : !box.fold)));
+      group.classList.toggle(
+        "known",
+        box.steps.some((i) => known.has(i)),
+      );
       group.classList.toggle("near", !is && box.steps.some((i) => near.has(i)));
       group.classList.toggle("broken", has.has(broken));
     }

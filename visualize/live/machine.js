@@ -5,7 +5,9 @@ function machineOf(data, whole = null) {
   const parameters = whole ? whole.parameters : data.parameters.map((parameter) => unpacked(parameter.array));
   const given = whole ? whole.given : parameters.map((array) => array.slice());
   const leaves = new Map();
-  data.steps.forEach((step, i) => { if (step.array) leaves.set(i, unpacked(step.array)); });
+  data.steps.forEach((step, i) => {
+    if (step.array) leaves.set(i, unpacked(step.array));
+  });
   const originals = new Map([...leaves].map(([i, array]) => [i, array.slice()]));
   const arrays = {};
   for (const [name, packed] of Object.entries(data.arrays || {})) arrays[name] = unpacked(packed);
@@ -27,7 +29,9 @@ function machineOf(data, whole = null) {
     return {bound, ...programs[told.function](bound)};
   }
 
-  let everything = null, stale = true, example = 0;
+  let everything = null,
+    stale = true,
+    example = 0;
   function values() {
     if (!data.everything) return fixed;
     everything = everything || program(data.everything);
@@ -46,8 +50,12 @@ function machineOf(data, whole = null) {
     if (step.op) return values()[`v${i}`];
     return Float64Array.of(Number(step.name.replace("−", "-")));
   }
-  function gradient(i) { return values()[`g${i}`] || null; }
-  function cost() { return value(data.last)[0]; }
+  function gradient(i) {
+    return values()[`g${i}`] || null;
+  }
+  function cost() {
+    return value(data.last)[0];
+  }
   function changed() {
     stale = true;
   }
@@ -64,24 +72,48 @@ function machineOf(data, whole = null) {
   function takeExample(i) {
     example = i;
     for (const [name, leaf] of Object.entries(data.data)) {
-      const from = whole.arrays[name], to = leaves.get(leaf), m = from.length / to.length;
+      const from = whole.arrays[name],
+        to = leaves.get(leaf),
+        m = from.length / to.length;
       for (let row = 0; row < to.length; row += 1) to[row] = from[row * m + i];
     }
     changed();
   }
   // (J(w + e) - J(w - e)) / 2 e for one number of a leaf.
   function difference(i, k) {
-    const array = value(i), x = array[k], e = 1e-6 * Math.max(1, Math.abs(x));
-    array[k] = x + e; changed();
+    const array = value(i),
+      x = array[k],
+      e = 1e-6 * Math.max(1, Math.abs(x));
+    array[k] = x + e;
+    changed();
     const above = cost();
-    array[k] = x - e; changed();
+    array[k] = x - e;
+    changed();
     const below = cost();
-    array[k] = x; changed();
+    array[k] = x;
+    changed();
     return (above - below) / (2 * e);
   }
   // The first step, if any, with a value that is no finite number.
   function broken() {
     return data.steps.findIndex((step, i) => step.op && value(i).some((x) => !Number.isFinite(x)));
   }
-  return {parameters, given, leaves, arrays, argument, program, value, gradient, values, cost, changed, isChanged, putBack, takeExample, difference, broken};
+  return {
+    parameters,
+    given,
+    leaves,
+    arrays,
+    argument,
+    program,
+    value,
+    gradient,
+    values,
+    cost,
+    changed,
+    isChanged,
+    putBack,
+    takeExample,
+    difference,
+    broken,
+  };
 }

@@ -32,8 +32,8 @@ from tinygrad_course.visualize.scene.lettering import clean
 from tinygrad_course.visualize.scene.palette import DARK, LIGHT
 from tinygrad_course.visualize.scene.svg import to_svg
 
-SCRIPTS = ("texts", "numbers", "elements", "machine", "matrix", "graph", "answers", "questions", "steps", "charts",
-           "units", "training", "main")
+SCRIPTS = ("texts", "numbers", "elements", "machine", "matrix", "graph", "answers", "questions", "inspector", "steps",
+           "charts", "units", "trainer", "training", "main")
 MOST_NUMBERS = 3_000_000  # of X and Y in one file
 MANY_STEPS = 400          # with more, only what is asked for is compiled
 MANY_BOXES = 40           # with more, Modules are folded until they are wanted
@@ -61,6 +61,7 @@ class LivePage:
         code = "\n".join(['"use strict";', "(() => {", helpers(), self._scripts,
                           f"const programs = {{{', '.join(functions)}}};",
                           *(text(f"{name}.js") for name in SCRIPTS), "})();"])
+        code = re.sub(r"^ +", "", code, flags=re.MULTILINE)  # the page's bytes: no text of ours begins with a space
         page = text("page.html")
         for mark, content in (("<!-- TITLE -->", html.escape(self.title)), ("/* STYLE */", style),
                               ("<!-- PICTURE -->", self._picture), ("/* DATA */", as_json(self._data)),
@@ -185,6 +186,7 @@ def _add_one_example(cost_of: Any, X: Any, Y: Any, parameters: Sequence[Tensor],
     leaf = {id(step): i for i, step in enumerate(story.places.steps)}
     if notes or any(id(tensor) not in leaf for tensor in inputs):
         return
+    del one["parameters"]  # those of the whole page
     one["data"] = {name: leaf[id(tensor)] for name, tensor in zip("XY", inputs)}
     data["single"] = one
     texts.append(text)

@@ -5,52 +5,130 @@ function stepsView(data, machine, switches = null) {
   const {steps} = data;
   const forward = steps.map((step, i) => i).filter((i) => steps[i].op);
   const backward = forward.filter((i) => steps[i].back.length).reverse();
-  const sequence = [...forward.map((step) => ({step, backwards: false})), ...backward.map((step) => ({step, backwards: true}))];
-  let at = 0, chosen = null, course = Boolean(data.m), asking = false, timer = 0, pace = 1, answered = new Set();
+  const sequence = [
+    ...forward.map((step) => ({step, backwards: false})),
+    ...backward.map((step) => ({step, backwards: true})),
+  ];
+  let at = 0,
+    chosen = null,
+    course = Boolean(data.m),
+    asking = false,
+    timer = 0,
+    pace = 1,
+    answered = new Set();
   const score = {right: 0, asked: 0};
 
   // --------------------------------------------------------------------------------------------------- the frame
   const graph = graphView(data, (i) => {
     const found = sequence.findIndex((one) => one.step === i && one.backwards === sequence[at].backwards);
     if (found >= 0) go(found);
-    else if (!steps[i].op) { choose(i, 0); tell(); }
-    else go(sequence.findIndex((one) => one.step === i));
+    else if (!steps[i].op) {
+      choose(i, 0);
+      tell();
+    } else go(sequence.findIndex((one) => one.step === i));
   });
-  const scrub = make("input", {type: "range", class: "scrub", min: 0, max: sequence.length - 1, value: 0, "aria-label": texts.position,
-    oninput: () => go(Number(scrub.value))});
+  const scrub = make("input", {
+    type: "range",
+    class: "scrub",
+    min: 0,
+    max: sequence.length - 1,
+    value: 0,
+    "aria-label": texts.position,
+    oninput: () => go(Number(scrub.value)),
+  });
   const playing = roundButton("play", texts.play, () => (timer ? stop() : play()), {class: "round main"});
-  const back = roundButton("previous", texts.previous, () => go(at - 1)), on = roundButton("next", texts.next, () => go(at + 1));
-  const first = roundButton("first", texts.first, () => go(0)), end = roundButton("last", texts.last, () => go(sequence.length - 1));
+  const back = roundButton("previous", texts.previous, () => go(at - 1)),
+    on = roundButton("next", texts.next, () => go(at + 1));
+  const first = roundButton("first", texts.first, () => go(0)),
+    end = roundButton("last", texts.last, () => go(sequence.length - 1));
   const where = make("span", {class: "quiet"});
-  const paces = make("select", {"aria-label": texts.pace, onchange: () => { pace = Number(paces.value); if (timer) { stop(); play(); } }},
-    texts.paces.map((text, i) => make("option", {value: i, text, selected: i === 1})));
+  const paces = make(
+    "select",
+    {
+      "aria-label": texts.pace,
+      onchange: () => {
+        pace = Number(paces.value);
+        if (timer) {
+          stop();
+          play();
+        }
+      },
+    },
+    texts.paces.map((text, i) => make("option", {value: i, text, selected: i === 1})),
+  );
   const told = make("div", {class: "card told"});
   const points = make("span", {class: "quiet"});
-  const ask = make("input", {type: "checkbox", onchange: () => { asking = ask.checked; answered = new Set(); update(); }});
-  const options = make("div", {class: "row between"},
-    data.m ? choice(texts.convention, [[true, texts.perExample], [false, texts.ofCost]], course, (value) => { course = value; tell(); }) : make("span"),
-    make("div", {class: "row"}, make("label", {}, ask, texts.predict), points));
-  const element = make("div", {class: "steps"}, graph.element, make("div", {class: "stack"}, switches,
-    make("div", {class: "card transport"}, first, back, playing, on, end, scrub, where, paces), told, options));
+  const ask = make("input", {
+    type: "checkbox",
+    onchange: () => {
+      asking = ask.checked;
+      answered = new Set();
+      update();
+    },
+  });
+  const options = make(
+    "div",
+    {class: "row between"},
+    data.m
+      ? choice(
+          texts.convention,
+          [
+            [true, texts.perExample],
+            [false, texts.ofCost],
+          ],
+          course,
+          (value) => {
+            course = value;
+            tell();
+          },
+        )
+      : make("span"),
+    make("div", {class: "row"}, make("label", {}, ask, texts.predict), points),
+  );
+  const element = make(
+    "div",
+    {class: "steps"},
+    graph.element,
+    make(
+      "div",
+      {class: "stack"},
+      switches,
+      make("div", {class: "card transport"}, first, back, playing, on, end, scrub, where, paces),
+      told,
+      options,
+    ),
+  );
 
   function play() {
     if (at === sequence.length - 1) go(0);
     show(playing, "pause", texts.pause);
     timer = setInterval(() => (at === sequence.length - 1 ? stop() : go(at + 1)), [2600, 1300, 350][pace]);
   }
-  function stop() { clearInterval(timer); timer = 0; show(playing, "play", texts.play); }
+  function stop() {
+    clearInterval(timer);
+    timer = 0;
+    show(playing, "play", texts.play);
+  }
   function go(to) {
     at = Math.max(0, Math.min(sequence.length - 1, to));
     chosen = null;
     update();
   }
-  function choose(step, k) { chosen = {step, k}; }
+  function choose(step, k) {
+    chosen = {step, k};
+  }
 
   // ------------------------------------------------------------------------------------------------------ showing
   function update() {
     const {step, backwards} = sequence[at];
     const leaves = steps.map((_, i) => i).filter((i) => !steps[i].op);
-    const done = new Set([...leaves, ...sequence.slice(0, at + 1).filter((one) => !one.backwards).map((one) => one.step)]);
+    const done = new Set([
+      ...leaves,
+      ...sequence
+        .slice(0, at + 1)
+        .filter((one) => !one.backwards)
+        .map((one) => one.step),
+    ]);
     const known = new Set();
     for (const one of sequence.slice(0, at + 1).filter((one) => one.backwards)) {
       known.add(one.step);
@@ -73,21 +151,39 @@ function stepsView(data, machine, switches = null) {
     const {step, backwards} = sequence[at];
     const focused = told.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     const question = asking && !answered.has(at) ? questionFor(data, machine, step, backwards, at, scaleOf) : null;
-    told.replaceChildren(...(question ? [asked(question, step, backwards)] : backwards ? tellBackward(step) : tellForward(step)));
+    told.replaceChildren(
+      ...(question ? [asked(question, step, backwards)] : backwards ? tellBackward(step) : tellForward(step)),
+    );
     if (focused) {
-      const again = [...told.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label").split(":")[0] === focused.split(":")[0]);
+      const again = [...told.querySelectorAll("[aria-label]")].find(
+        (one) => one.getAttribute("aria-label").split(":")[0] === focused.split(":")[0],
+      );
       if (again) again.focus({preventScroll: true});
     }
   }
   function heading(step, backwards) {
-    const count = backwards ? backward.indexOf(step) + 1 : forward.indexOf(step) + 1;
-    return make("p", {class: "eyebrow", text: `${backwards ? texts.backward : texts.forward} · ${texts.of(count, backwards ? backward.length : forward.length)}`});
+    const pass = backwards ? backward : forward,
+      count = pass.indexOf(step) + 1;
+    return make("p", {
+      class: "eyebrow",
+      text: `${backwards ? texts.backward : texts.forward} · ${texts.of(count, pass.length)}`,
+    });
   }
 
   // The values of a step, with the number that is chosen and where it comes from.
   function valueFigure(i, sources) {
-    return matrixFigure({symbol: steps[i].symbol, shape: steps[i].shape, data: machine.value(i), name: steps[i].name, sources,
-      chosen: chosen && chosen.step === i && !chosen.what ? chosen.k : -1, choose: (k) => { choose(i, k); tell(); }});
+    return matrixFigure({
+      symbol: steps[i].symbol,
+      shape: steps[i].shape,
+      data: machine.value(i),
+      name: steps[i].name,
+      sources,
+      chosen: chosen && chosen.step === i && !chosen.what ? chosen.k : -1,
+      choose: (k) => {
+        choose(i, k);
+        tell();
+      },
+    });
   }
   // Figures with the signs between them; a sign stays with the figure that follows it.
   function flow(parts) {
@@ -107,150 +203,191 @@ function stepsView(data, machine, switches = null) {
     const inputs = [];
     step.parents.forEach((parent, n) => {
       if (steps[parent].kind === "constant" || step.parents.indexOf(parent) !== n) return;
-      if (inputs.length) inputs.push(between({add: "+", subtract: "−", multiply: "⊙", divide: "/", matmul: "·"}[step.op] || ","));
+      if (inputs.length)
+        inputs.push(between({add: "+", subtract: "−", multiply: "⊙", divide: "/", matmul: "·"}[step.op] || ","));
       inputs.push(valueFigure(parent, sources && sources[n]));
     });
     const broken = machine.broken();
-    return [heading(i, false),
+    return [
+      heading(i, false),
       make("div", {class: "equation"}, math(equation(step.symbol, step.equation), true)),
       texts.meaning[step.op] && make("p", {class: "quiet", text: texts.meaning[step.op]}),
       flow([...inputs, between("→"), valueFigure(i)]),
       inspector(),
-      broken === i && make("p", {class: "note", text: texts.noNumber(step.name)})].filter(Boolean);
+      broken === i && make("p", {class: "note", text: texts.noNumber(step.name)}),
+    ].filter(Boolean);
   }
 
   // ----------------------------------------------------------------------------------------------------- backwards
   // What a gradient is multiplied by on the screen: m where the course writes that of one example.
-  function scaleOf(i) { return course && steps[i].scaled ? data.m : 1; }
-  function scaled(array, scale) { return scale === 1 ? array : array.map((x) => x * scale); }
-  function gradientSymbol(i) { return ["mrow", ["mi", "d"], steps[i].symbol]; }
+  function scaleOf(i) {
+    return course && steps[i].scaled ? data.m : 1;
+  }
+  function scaled(array, scale) {
+    return scale === 1 ? array : array.map((x) => x * scale);
+  }
+  function gradientSymbol(i) {
+    return ["mrow", ["mi", "d"], steps[i].symbol];
+  }
   function figure(symbol, shape, array, key) {
-    return matrixFigure({symbol, shape, data: array, name: key, chosen: chosen && chosen.what === key ? chosen.k : -1,
-      choose: (k) => { chosen = {what: key, k, value: array[k], symbol}; tell(); }});
+    return matrixFigure({
+      symbol,
+      shape,
+      data: array,
+      name: key,
+      chosen: chosen && chosen.what === key ? chosen.k : -1,
+      choose: (k) => {
+        chosen = {what: key, k, value: array[k], symbol};
+        tell();
+      },
+    });
   }
   function tellBackward(i) {
-    const step = steps[i], name = `d${step.name}`;
+    const step = steps[i],
+      name = `d${step.name}`;
     const arriving = partsOf(i);
     const upstream = figure(gradientSymbol(i), step.shape, scaled(machine.gradient(i), scaleOf(i)), name);
     const parts = step.back.map((one) => tellPart(i, one));
-    const first = i === data.last ? make("p", {class: "quiet", text: texts.seed}) : make("p", {class: "quiet", text: texts.complete});
-    return [heading(i, true), make("h2", {text: texts.upstream}), first,
+    const first =
+      i === data.last
+        ? make("p", {class: "quiet", text: texts.seed})
+        : make("p", {class: "quiet", text: texts.complete});
+    return [
+      heading(i, true),
+      make("h2", {text: texts.upstream}),
+      first,
       arriving.length > 1 ? make("p", {class: "quiet", text: texts.meets(arriving.length)}) : null,
-      arriving.length > 1 ? flow([...arriving.flatMap(({j, one}, n) => [n ? between("+") : null,
-        figure(["mrow", ["mtext", `${steps[j].name} →`]], step.shape, scaled(machine.values()[`q${j}_${one.input}`], scaleOf(i)), `${name} ${j} ${one.input}`)]), between("="), upstream]) : flow([upstream]),
-      ...parts, inspector()].filter(Boolean);
+      arriving.length > 1
+        ? flow([
+            ...arriving.flatMap(({j, one}, n) => [
+              n ? between("+") : null,
+              figure(
+                ["mrow", ["mtext", `${steps[j].name} →`]],
+                step.shape,
+                scaled(machine.values()[`q${j}_${one.input}`], scaleOf(i)),
+                `${name} ${j} ${one.input}`,
+              ),
+            ]),
+            between("="),
+            upstream,
+          ])
+        : flow([upstream]),
+      ...parts,
+      inspector(),
+    ].filter(Boolean);
   }
   function partsOf(i) {
     return steps.flatMap((user, j) => (user.back || []).filter((one) => one.parent === i).map((one) => ({j, one})));
   }
   function tellPart(i, one) {
-    const {parent, input} = one, values = machine.values(), target = steps[parent], key = `${i}_${input}`;
+    const {parent, input} = one,
+      values = machine.values(),
+      target = steps[parent],
+      key = `${i}_${input}`;
     const ratio = scaleOf(parent) / scaleOf(i);
     const several = partsOf(parent).length > 1;
     const left = several ? ["mrow", gradientSymbol(parent), ["mo", "←"]] : gradientSymbol(parent);
-    const right = formulaOf(ratio, one), formula = several ? ["mrow", left, right] : equation(left, right);
+    const right = formulaOf(ratio, one),
+      formula = several ? ["mrow", left, right] : equation(left, right);
     const shapes = [];
     if (one.local && values[`l${key}`] && !isOne(one.local)) {
-      shapes.push(figure(gradientSymbol(i), steps[i].shape, scaled(machine.gradient(i), scaleOf(i)), `d${steps[i].name} to ${input}`), between("⊙"));
-      shapes.push(figure(one.local, steps[i].shape, scaled(values[`l${key}`], i === data.last ? scaleOf(parent) : 1), `${texts.local} ${key}`), between("="));
+      shapes.push(
+        figure(
+          gradientSymbol(i),
+          steps[i].shape,
+          scaled(machine.gradient(i), scaleOf(i)),
+          `d${steps[i].name} to ${input}`,
+        ),
+        between("⊙"),
+      );
+      shapes.push(
+        figure(
+          one.local,
+          steps[i].shape,
+          scaled(values[`l${key}`], i === data.last ? scaleOf(parent) : 1),
+          `${texts.local} ${key}`,
+        ),
+        between("="),
+      );
     }
     if (values[`p${key}`]) {
-      shapes.push(figure(["mtext", texts.product], steps[i].shape, scaled(values[`p${key}`], scaleOf(i)), `${texts.product} ${key}`), between("Σ"));
+      shapes.push(
+        figure(
+          ["mtext", texts.product],
+          steps[i].shape,
+          scaled(values[`p${key}`], scaleOf(i)),
+          `${texts.product} ${key}`,
+        ),
+        between("Σ"),
+      );
     }
     shapes.push(figure(left, target.shape, scaled(values[`q${key}`], scaleOf(parent)), `part ${key}`));
     const times_ = values[`p${key}`] ? sizeOf(steps[i].shape) / sizeOf(target.shape) : 0;
-    return make("section", {class: "part"}, make("h3", {text: texts.handsOn(target.name)}),
-      make("div", {class: "equation small"}, math(formula, true)), flow(shapes),
+    return make(
+      "section",
+      {class: "part"},
+      make("h3", {text: texts.handsOn(target.name)}),
+      make("div", {class: "equation small"}, math(formula, true)),
+      flow(shapes),
       times_ > 1 && make("p", {class: "quiet", text: texts.unstretched(times_)}),
-      ratio < 1 && make("p", {class: "quiet", text: texts.share}));
+      ratio < 1 && make("p", {class: "quiet", text: texts.share}),
+    );
   }
-  function isOne(tree) { return JSON.stringify(tree) === JSON.stringify(["mrow", ["mn", "1"]]) || tree[1] === "1"; }
+  function isOne(tree) {
+    return JSON.stringify(tree) === JSON.stringify(["mrow", ["mn", "1"]]) || tree[1] === "1";
+  }
   // In the course's convention with the 1/m, or without it, where the change of meaning brings or takes it.
   function formulaOf(ratio, one) {
     if (Math.abs(ratio - 1) < 1e-12) return one.formula;
-    return one.course || ["mrow", ratio < 1 ? ["mfrac", ["mn", "1"], ["mi", "m"]] : ["mi", "m"], ["mspace", {width: "0.25em"}], one.formula];
+    return (
+      one.course || [
+        "mrow",
+        ratio < 1 ? ["mfrac", ["mn", "1"], ["mi", "m"]] : ["mi", "m"],
+        ["mspace", {width: "0.25em"}],
+        one.formula,
+      ]
+    );
   }
 
   // ----------------------------------------------------------------------------------------------- one number
   function inspector() {
-    if (!chosen) return make("p", {class: "quiet", text: data.everything ? texts.editable : texts.chooseCell});
-    if (chosen.what) {
-      return make("div", {class: "inspector"}, make("output", {text: `${chosen.what.replace(/ \d.*$/, "")}${placeText(chosen)} = ${shown(chosen.value, 7)}`}));
-    }
-    const {step: i, k} = chosen, step = steps[i];
-    const name = step.shape.length ? texts.cell(step.name, placeOf(k, step.shape).join(", ")) : step.name;
-    if (step.op) return make("div", {class: "inspector"}, make("span", {class: "sum", text: `${name} = ${arithmetic(machine, steps, i, k)}`}));
-    return editor(i, k, name);
-  }
-  function placeText({what, k}) {
-    return what ? ` [${k}]` : "";
-  }
-  function editor(i, k, name) {
-    const array = machine.value(i), gradient = () => machine.gradient(i);
-    const output = make("output");
-    const reach = Math.max(1, 2 * largest(array));
-    const field = make("input", {type: "text", inputmode: "decimal", value: shown(array[k], 6), "aria-label": `${texts.change}: ${name}`});
-    const slider = make("input", {type: "range", min: -reach, max: reach, step: "any", value: array[k], "aria-label": `${texts.change}: ${name}`});
-    function report() {
-      const g = gradient();
-      output.textContent = `${steps[data.last].name} = ${shown(machine.cost(), 7)}` + (g ?
-        ` · ${texts.gradientHere} ${shown(g[k], 7)} · ${texts.difference} ${shown(machine.difference(i, k), 7)}` : "");
-    }
-    function set(x) {
-      if (!Number.isFinite(x)) { field.setAttribute("aria-invalid", "true"); return; }
-      field.removeAttribute("aria-invalid");
-      array[k] = x;
-      machine.changed();
-      report();
-      refreshFigures();
-    }
-    field.addEventListener("change", () => { set(read(field.value)); slider.value = array[k]; });
-    slider.addEventListener("input", () => { set(Number(slider.value)); field.value = shown(array[k], 6); });
-    report();
-    const can = Boolean(data.everything);
-    return make("div", {class: "inspector"}, make("div", {class: "row"}, make("b", {text: `${name} =`}), can ? field : shown(array[k], 6), can ? slider : null,
-      can ? make("button", {type: "button", class: "plain", text: texts.putBack, onclick: () => { machine.putBack(); update(); }}) : null), output);
+    return inspectorOf(data, machine, chosen, refreshFigures, () => {
+      machine.putBack();
+      update();
+    });
   }
   // The figures show new numbers while the editor, which has the focus, stays.
   function refreshFigures() {
     const {step, backwards} = sequence[at];
     const fresh = make("div", {}, backwards ? tellBackward(step) : tellForward(step));
-    const flows = [...told.querySelectorAll(".flow")], now = [...fresh.querySelectorAll(".flow")];
+    const flows = [...told.querySelectorAll(".flow")],
+      now = [...fresh.querySelectorAll(".flow")];
     flows.forEach((one, n) => now[n] && one.replaceChildren(...now[n].childNodes));
   }
 
   // ------------------------------------------------------------------------------------------------- predictions
   function asked(question, step, backwards) {
-    const verdict = make("p", {"aria-live": "polite"}), answers = make("div", {class: "answers"});
-    let tried = false;
-    function settle(right, text) {
-      if (!tried) { score.asked += 1; if (right) score.right += 1; tried = true; }
-      verdict.textContent = right ? texts.right : text;
-      if (right) { answered.add(at); setTimeout(() => { if (asking) update(); }, still.matches ? 0 : 900); }
-    }
-    if (question.answers) {
-      for (const answer of question.answers) {
-        const button = make("button", {type: "button", "aria-label": answer.tree ? spoken(answer.tree) : undefined, onclick: () => {
-          button.classList.add(answer.right ? "right" : "wrong");
-          settle(answer.right, answer.fault);
-        }}, answer.tree ? math(answer.tree) : answer.text);
-        answers.append(button);
-      }
-    } else {
-      const field = make("input", {type: "text", inputmode: "decimal", "aria-label": question.text});
-      const check = () => settle(Math.abs(read(field.value) - question.number) <= 0.02 * Math.abs(question.number) + 1e-12, texts.wrongNumber(shown(question.number)));
-      field.addEventListener("keydown", (event) => { if (event.key === "Enter") check(); });
-      answers.append(field, make("button", {type: "button", text: texts.answer, onclick: check}));
-    }
-    answers.append(make("button", {type: "button", class: "plain", text: texts.tell, onclick: () => { answered.add(at); update(); }}));
-    return make("div", {class: "stack"}, heading(step, backwards),
+    const done = () => {
+      answered.add(at);
+      if (asking) update();
+    };
+    return make(
+      "div",
+      {class: "stack"},
+      heading(step, backwards),
       question.tree && make("div", {class: "equation"}, math(question.tree, true)),
-      make("div", {class: "ask"}, make("h2", {text: question.text}), answers, verdict));
+      questionCard(question, score, done),
+    );
   }
 
   function keys(event) {
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target !== scrub) return;
-    const acts = {ArrowRight: () => go(at + 1), ArrowLeft: () => go(at - 1), Home: () => go(0), End: () => go(sequence.length - 1)};
+    const acts = {
+      ArrowRight: () => go(at + 1),
+      ArrowLeft: () => go(at - 1),
+      Home: () => go(0),
+      End: () => go(sequence.length - 1),
+    };
     if (event.target === scrub || !(event.key in acts) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     acts[event.key]();

@@ -1,148 +1,249 @@
-// Training: the same steps as in Python, compiled to JavaScript, and what becomes of the network meanwhile.
-
-function trainerOf(data, machine) {
-  const {rules, m} = data.training;
-  let rule = rules.find((one) => one.name === data.training.chosen), size = data.training.batch;
-  let settings = {}, current = null, rest = null, states = {}, iteration = 0, random = randomState(0), order = [], fresh = true;
-  function defaults() {
-    settings = Object.fromEntries(Object.entries(rule.settings).map(([name, x]) => [name, Float64Array.of(x)]));
-    forget();
-  }
-  function forget() { current = rest = null; states = {}; order = []; }
-  defaults();
-
-  // The program for batches of a size, on the parameters and the optimiser's states that all share.
-  function build(count) {
-    const told = rule.steps.find((one) => one.size === count), more = {};
-    for (const [name, what] of Object.entries(told.inputs)) {
-      // What is kept in another form starts from a copy of the parameter, which the page goes on showing.
-      if (what.parameter !== undefined && told.trained.some((one) => one.parameter === what.parameter && one.computed)) {
-        more[name] = machine.parameters[what.parameter].slice();
-      }
-      if (what.state !== undefined) more[name] = states[what.state] = states[what.state] || machine.argument(what);
-      if (what.data !== undefined && count < m) more[name] = new machine.arrays[what.data].constructor(machine.arrays[what.data].length / m * count);
-    }
-    const made = machine.program(told, settings, more);
-    made.prepare();
-    const results = told.results ? programs[`${told.function}_results`](made.bound) : null;
-    return {...made, results, told, count};
-  }
-  // As in `fit`: each epoch goes through all examples in a new random order, a last batch may be smaller.
-  function nextBatch() {
-    if (size === m) return current = current || build(m);
-    if (!order.length) order = random.shuffled(m);
-    const columns = order.splice(0, size), count = columns.length;
-    const used = count === size ? current = current || build(size) : rest = rest || build(count);
-    for (const [name, what] of Object.entries(used.told.inputs)) {
-      if (what.data === undefined) continue;
-      const from = machine.arrays[what.data], to = used.bound[name], rows = from.length / m;
-      for (let i = 0; i < rows; i += 1) for (let j = 0; j < count; j += 1) to[i * count + j] = from[i * m + columns[j]];
-    }
-    return used;
-  }
-  // One iteration; the cost before it.
-  function step() {
-    const cost = nextBatch().step();
-    iteration += 1;
-    fresh = false;
-    return cost;
-  }
-  // The parameters as they are now.
-  function collect() {
-    if (fresh || !current) return;
-    fresh = true;
-    if (current.results) {
-      current.results.prepare();
-      current.results.step();
-      for (const one of current.told.trained) if (one.computed) machine.parameters[one.parameter].set(current.results.values[one.name]);
-    }
-    machine.changed();
-  }
-  function restart(at = 0) {
-    forget();
-    fresh = true;
-    iteration = at;
-    if (!at) random = randomState(0);
-    machine.changed();
-  }
-  return {
-    step, collect, restart, get iteration() { return iteration; }, get rule() { return rule; }, get size() { return size; }, get settings() { return settings; },
-    choose(name) { collect(); rule = rules.find((one) => one.name === name); defaults(); },
-    resize(to) { collect(); size = to; forget(); random = randomState(0); },
-    set(name, x) { settings[name][0] = x; for (const one of [current, rest]) if (one) one.prepare(); },
-    dataChanged() { collect(); current = rest = null; machine.changed(); },
-    network(name) { const told = data.networks && data.networks[name]; return told ? machine.program(told, {}) : null; },
-  };
-}
-
 // Sixty times a second: some steps, then pictures; what is dear is drawn less often.
 function trainingView(data, machine) {
-  const trainer = trainerOf(data, machine), {rules, m} = data.training;
+  const trainer = trainerOf(data, machine),
+    {rules, m} = data.training;
   const plane = data.networks && data.networks.plane;
   if (plane) machine.arrays.grid = gridOf(plane);
-  let playing = false, speed = 0, owed = 0, lastDear = 0, dear = 0, lastTime = 0, prediction = null;
-  const curve = series(), testCurve = series(), chart = lineChart(texts.costCurve), snapshots = [];
-  let logarithmic = false, stride = 1;
+  let playing = false,
+    speed = 0,
+    owed = 0,
+    lastDear = 0,
+    dear = 0,
+    lastTime = 0,
+    prediction = null;
+  const curve = series(),
+    testCurve = series(),
+    chart = lineChart(texts.costCurve),
+    snapshots = [];
+  let logarithmic = false,
+    stride = 1;
   const networks = Object.fromEntries(["train", "test", "plane"].map((name) => [name, trainer.network(name)]));
   if (networks.plane) networks.plane.prepare();
 
   // ------------------------------------------------------------------------------------------------------ controls
-  const play = make("button", {type: "button", class: "main", text: texts.play, onclick: () => (playing ? pause() : start())});
-  const one = make("button", {type: "button", text: texts.one, onclick: () => { pause(); advance(1); drawAll(); }});
-  const reset = make("button", {type: "button", text: texts.reset, onclick: () => { pause(); initialise(); }});
-  const rule = make("select", {onchange: () => { trainer.choose(rule.value); showSettings(); writePython(); }},
-    rules.map((r) => make("option", {value: r.name, text: r.name, selected: r === trainer.rule})));
-  const batch = make("select", {onchange: () => { trainer.resize(Number(batch.value)); writePython(); }},
-    trainer.rule.steps.filter((s) => !s.rest).map((s) => make("option", {value: s.size, text: s.size === m ? texts.all(m) : String(s.size), selected: s.size === trainer.size})));
-  const speeds = make("select", {onchange: () => { speed = Number(speeds.value); }},
-    [[0, texts.fastest], [1000, "1000"], [100, "100"], [10, "10"], [1, "1"]].map(([value, text]) => make("option", {value, text})));
-  const init = make("select", {onchange: () => { pause(); initialise(); }},
-    Object.entries(texts.initial).map(([value, text]) => make("option", {value, text})));
-  const seed = make("input", {type: "number", min: 0, max: 4294967295, value: 2, onchange: () => { pause(); initialise(); }});
-  const settings = make("span", {class: "row"}), note = make("p", {class: "note", hidden: true, role: "alert"});
+  const play = make("button", {
+    type: "button",
+    class: "main",
+    text: texts.play,
+    onclick: () => (playing ? pause() : start()),
+  });
+  const one = make("button", {
+    type: "button",
+    text: texts.one,
+    onclick: () => {
+      pause();
+      advance(1);
+      drawAll();
+    },
+  });
+  const reset = make("button", {
+    type: "button",
+    text: texts.reset,
+    onclick: () => {
+      pause();
+      initialise();
+    },
+  });
+  const rule = make(
+    "select",
+    {
+      onchange: () => {
+        trainer.choose(rule.value);
+        showSettings();
+        writePython();
+      },
+    },
+    rules.map((r) => make("option", {value: r.name, text: r.name, selected: r === trainer.rule})),
+  );
+  const batch = make(
+    "select",
+    {
+      onchange: () => {
+        trainer.resize(Number(batch.value));
+        writePython();
+      },
+    },
+    trainer.rule.steps
+      .filter((s) => !s.rest)
+      .map((s) =>
+        make("option", {
+          value: s.size,
+          text: s.size === m ? texts.all(m) : String(s.size),
+          selected: s.size === trainer.size,
+        }),
+      ),
+  );
+  const speeds = make(
+    "select",
+    {
+      onchange: () => {
+        speed = Number(speeds.value);
+      },
+    },
+    [
+      [0, texts.fastest],
+      [1000, "1000"],
+      [100, "100"],
+      [10, "10"],
+      [1, "1"],
+    ].map(([value, text]) => make("option", {value, text})),
+  );
+  const init = make(
+    "select",
+    {
+      onchange: () => {
+        pause();
+        initialise();
+      },
+    },
+    Object.entries(texts.initial).map(([value, text]) => make("option", {value, text})),
+  );
+  const seed = make("input", {
+    type: "number",
+    min: 0,
+    max: 4294967295,
+    value: 2,
+    onchange: () => {
+      pause();
+      initialise();
+    },
+  });
+  const settings = make("span", {class: "row"}),
+    note = make("p", {class: "note", hidden: true, role: "alert"});
   function showSettings() {
-    settings.replaceChildren(...Object.entries(trainer.settings).map(([name, array]) => {
-      const input = make("input", {type: "text", inputmode: "decimal", value: shown(array[0], 6).replace("−", "-"), onchange: () => {
-        const x = read(input.value), fine = Number.isFinite(x) && x >= 0 && (name.startsWith("beta") ? x < 1 : x > 0);
-        input.toggleAttribute("aria-invalid", !fine);
-        if (fine) { trainer.set(name, x); writePython(); } else input.value = shown(array[0], 6);
-      }});
-      return above(name.replace("_", " "), input);
-    }));
+    settings.replaceChildren(
+      ...Object.entries(trainer.settings).map(([name, array]) => {
+        const input = make("input", {
+          type: "text",
+          inputmode: "decimal",
+          value: shown(array[0], 6).replace("−", "-"),
+          onchange: () => {
+            const x = read(input.value),
+              fine = Number.isFinite(x) && x >= 0 && (name.startsWith("beta") ? x < 1 : x > 0);
+            input.toggleAttribute("aria-invalid", !fine);
+            if (fine) {
+              trainer.set(name, x);
+              writePython();
+            } else input.value = shown(array[0], 6);
+          },
+        });
+        return above(name.replace("_", " "), input);
+      }),
+    );
   }
-  const numbers = {iteration: make("b"), cost: make("b"), accuracy: make("b"), testCost: make("b"), testAccuracy: make("b")};
-  const figures = make("div", {class: "figures"}, Object.entries(numbers).map(([name, b]) =>
-    (name.startsWith("test") && !networks.test || name === "accuracy" && !networks.train) ? null : make("div", {}, b, make("span", {text: texts[name]}))));
-  const back = make("input", {type: "range", min: 0, max: 0, value: 0, style: {flex: "1 1 140px"}, oninput: () => scrub(Number(back.value))});
-  const log = make("input", {type: "checkbox", onchange: () => { logarithmic = log.checked; drawCurve(); }});
+  const numbers = {
+    iteration: make("b"),
+    cost: make("b"),
+    accuracy: make("b"),
+    testCost: make("b"),
+    testAccuracy: make("b"),
+  };
+  const figures = make(
+    "div",
+    {class: "figures"},
+    Object.entries(numbers).map(([name, b]) =>
+      (name.startsWith("test") && !networks.test) || (name === "accuracy" && !networks.train)
+        ? null
+        : make("div", {}, b, make("span", {text: texts[name]})),
+    ),
+  );
+  const back = make("input", {
+    type: "range",
+    min: 0,
+    max: 0,
+    value: 0,
+    style: {flex: "1 1 140px"},
+    oninput: () => scrub(Number(back.value)),
+  });
+  const log = make("input", {
+    type: "checkbox",
+    onchange: () => {
+      logarithmic = log.checked;
+      drawCurve();
+    },
+  });
   const python = make("pre", {tabindex: "0"});
-  const copy = make("button", {type: "button", text: texts.python, onclick: async () => {
-    try { await navigator.clipboard.writeText(python.textContent); } catch { getSelection().selectAllChildren(python); document.execCommand("copy"); }
-    copy.textContent = texts.copied;
-    setTimeout(() => { copy.textContent = texts.python; }, 1500);
-  }});
+  const copy = make("button", {
+    type: "button",
+    text: texts.python,
+    onclick: async () => {
+      try {
+        await navigator.clipboard.writeText(python.textContent);
+      } catch {
+        getSelection().selectAllChildren(python);
+        document.execCommand("copy");
+      }
+      copy.textContent = texts.copied;
+      setTimeout(() => {
+        copy.textContent = texts.python;
+      }, 1500);
+    },
+  });
 
   const views = {
-    plane: plane && planeView(data, machine, plane, () => { trainer.dataChanged(); drawAll(); }),
+    plane:
+      plane &&
+      planeView(data, machine, plane, () => {
+        trainer.dataChanged();
+        drawAll();
+      }),
     units: plane && plane.layers.length ? unitsView(plane) : null,
-    network: networkView(data, machine), pictures: data.pictures && weightPictures(data, machine),
+    network: networkView(data, machine),
+    pictures: data.pictures && weightPictures(data, machine),
     worst: data.pictures && networks.train && data.networks.train.predicts && worstView(data, machine),
     layers: data.everything && layersView(data, machine),
   };
-  const costCard = card(texts.costCurve, make("div", {class: "row"}, make("span", {class: "key"}, make("i"), texts.cost),
-    networks.test && make("span", {class: "key"}, make("i", {class: "test"}), texts.testCost), make("label", {}, log, texts.log)),
-    chart.element, make("label", {}, texts.history, back));
+  const costCard = card(
+    texts.costCurve,
+    make(
+      "div",
+      {class: "row"},
+      make("span", {class: "key"}, make("i"), texts.cost),
+      networks.test && make("span", {class: "key"}, make("i", {class: "test"}), texts.testCost),
+      make("label", {}, log, texts.log),
+    ),
+    chart.element,
+    make("label", {}, texts.history, back),
+  );
   const pythonCard = card(texts.python, copy, python);
   if (views.plane) views.plane.element.classList.add("early");
   if (views.layers) views.layers.element.classList.add("wide");
   if (views.units && !views.plane) views.units.element.classList.add("wide");
-  const element = make("div", {class: "training"},
-    make("div", {class: "card controls"}, play, one, reset, settings, above(texts.rule, rule), above(texts.batch, batch), above(texts.init, init),
-      above(texts.seed_, seed), above(texts.speed, speeds)),
-    note, make("div", {class: "stack"}, make("div", {class: "card numbers"}, figures), costCard, views.network && views.network.element),
-    make("div", {class: "stack"}, views.plane && views.plane.element, views.units && views.units.element, views.pictures && views.pictures.element,
-      views.worst && views.worst.element),
-    views.layers && views.layers.element, make("div", {class: "wide"}, pythonCard));
+  const element = make(
+    "div",
+    {class: "training"},
+    make(
+      "div",
+      {class: "card controls"},
+      play,
+      one,
+      reset,
+      settings,
+      above(texts.rule, rule),
+      above(texts.batch, batch),
+      above(texts.init, init),
+      above(texts.seed_, seed),
+      above(texts.speed, speeds),
+    ),
+    note,
+    make(
+      "div",
+      {class: "stack"},
+      make("div", {class: "card numbers"}, figures),
+      costCard,
+      views.network && views.network.element,
+    ),
+    make(
+      "div",
+      {class: "stack"},
+      views.plane && views.plane.element,
+      views.units && views.units.element,
+      views.pictures && views.pictures.element,
+      views.worst && views.worst.element,
+    ),
+    views.layers && views.layers.element,
+    make("div", {class: "wide"}, pythonCard),
+  );
   note.classList.add("wide");
 
   // ------------------------------------------------------------------------------------------------------- training
@@ -161,21 +262,34 @@ function trainingView(data, machine) {
   }
   function frame(time) {
     if (!playing) return;
-    owed = Math.min(owed + speed * (time - lastTime) / 1000, 4 * Math.max(1, speed / 30));
+    owed = Math.min(owed + (speed * (time - lastTime)) / 1000, 4 * Math.max(1, speed / 30));
     lastTime = time;
-    if (speed) { const n = Math.floor(owed); owed -= n; advance(n); } else advance(Infinity);
+    if (speed) {
+      const n = Math.floor(owed);
+      owed -= n;
+      advance(n);
+    } else advance(Infinity);
     if (!playing) return;
     drawQuick();
-    if (time - lastDear > Math.max(120, 12 * dear)) { drawDear(); lastDear = time; }
+    if (time - lastDear > Math.max(120, 12 * dear)) {
+      drawDear();
+      lastDear = time;
+    }
     requestAnimationFrame(frame);
   }
   // Up to n iterations, for no longer than a picture takes.
   function advance(n) {
-    const until = performance.now() + 9, before = machine.parameters.map((p) => p.slice()), began = trainer.iteration;
+    const until = performance.now() + 9,
+      before = machine.parameters.map((p) => p.slice()),
+      began = trainer.iteration;
     keepSnapshot();
     for (let i = 0; i < n && (i === 0 || performance.now() < until); i += 1) {
-      const at = trainer.iteration, cost = trainer.step();
-      if (!Number.isFinite(cost)) { diverged(at, before, began); return; }
+      const at = trainer.iteration,
+        cost = trainer.step();
+      if (!Number.isFinite(cost)) {
+        diverged(at, before, began);
+        return;
+      }
       curve.add(at, cost);
       numbers.cost.textContent = shown(cost, 6);
     }
@@ -210,13 +324,19 @@ function trainingView(data, machine) {
     for (const one_ of snapshots) if (one_.iteration <= to) near = one_;
     machine.parameters.forEach((p, i) => p.set(near.parameters[i]));
     trainer.restart(near.iteration);
-    while (snapshots.length && snapshots[snapshots.length - 1].iteration > near.iteration && to === Number(back.max)) snapshots.pop();
+    while (snapshots.length && snapshots[snapshots.length - 1].iteration > near.iteration && to === Number(back.max))
+      snapshots.pop();
     drawAll(to);
   }
   function initialise() {
-    const random = randomState(Number(seed.value) >>> 0), how = init.value;
+    const random = randomState(Number(seed.value) >>> 0),
+      how = init.value;
     machine.parameters.forEach((array, i) => {
-      const {course, array: {shape}} = data.parameters[i], bias = /(^|\.)b/.test(course) || shape.length < 2;
+      const {
+          course,
+          array: {shape},
+        } = data.parameters[i],
+        bias = /(^|\.)b/.test(course) || shape.length < 2;
       if (how === "given") array.set(machine.given[i]);
       else if (how === "zero" || bias) array.fill(0);
       else {
@@ -225,7 +345,10 @@ function trainingView(data, machine) {
       }
     });
     trainer.restart();
-    curve.clear(); testCurve.clear(); snapshots.length = 0; stride = 1;
+    curve.clear();
+    testCurve.clear();
+    snapshots.length = 0;
+    stride = 1;
     note.hidden = true;
     drawAll();
   }
@@ -239,7 +362,7 @@ function trainingView(data, machine) {
     drawCurve();
     back.max = Math.max(trainer.iteration, snapshots.length ? snapshots[snapshots.length - 1].iteration : 0);
     back.value = trainer.iteration;
-    if (machine.parameters.reduce((n, p) => n + p.length, 0) > 20000) return;  // too dear for every picture
+    if (machine.parameters.reduce((n, p) => n + p.length, 0) > 20000) return; // too dear for every picture
     trainer.collect();
     drawPlane();
     if (views.network) views.network.update();
@@ -253,7 +376,10 @@ function trainingView(data, machine) {
   function drawDear() {
     const began = performance.now();
     trainer.collect();
-    for (const [name, labels, cost, accuracy] of [["train", "Y", "cost", "accuracy"], ["test", "Y_test", "testCost", "testAccuracy"]]) {
+    for (const [name, labels, cost, accuracy] of [
+      ["train", "Y", "cost", "accuracy"],
+      ["test", "Y_test", "testCost", "testAccuracy"],
+    ]) {
       const network = networks[name];
       if (!network) continue;
       network.prepare();
@@ -261,7 +387,8 @@ function trainingView(data, machine) {
       numbers[cost].textContent = shown(J, 6);
       if (name === "test") testCurve.add(trainer.iteration, J);
       if (data.networks[name].predicts) {
-        numbers[accuracy].textContent = `${shown(100 * accuracyOf(network.values.prediction, machine.arrays[labels]), 4)} %`;
+        numbers[accuracy].textContent =
+          `${shown(100 * accuracyOf(network.values.prediction, machine.arrays[labels]), 4)} %`;
         if (name === "train") prediction = network.values.prediction;
       }
     }
@@ -282,30 +409,44 @@ function trainingView(data, machine) {
   }
   function accuracyOf(found, Y) {
     const rows = Math.round(found.length / (Y.length / (data.outputs || 1)));
-    const outputs = data.steps.find((step) => step.predicts)?.shape[0] || rows || 1, count = Y.length / outputs;
+    const outputs = data.steps.find((step) => step.predicts)?.shape[0] || rows || 1,
+      count = Y.length / outputs;
     let right = 0;
     for (let i = 0; i < count; i += 1) {
-      if (outputs === 1 ? Number(found[i] > 0.5) === Y[i] : classOf(found, i, count, outputs) === classOf(Y, i, count, outputs)) right += 1;
+      if (
+        outputs === 1
+          ? Number(found[i] > 0.5) === Y[i]
+          : classOf(found, i, count, outputs) === classOf(Y, i, count, outputs)
+      )
+        right += 1;
     }
     return right / count;
   }
   function writePython() {
-    const settings_ = Object.entries(trainer.settings).map(([name, array]) => `${name}=${array[0]}`).join(", ");
+    const settings_ = Object.entries(trainer.settings)
+      .map(([name, array]) => `${name}=${array[0]}`)
+      .join(", ");
     const batches = trainer.size === m ? "" : `, batch_size=${trainer.size}`;
-    python.textContent = ["from tinygrad_course import fit, optim", "",
+    const optimizer = `optim.${trainer.rule.python}(${settings_})`,
+      iterations = Math.max(1, trainer.iteration);
+    python.textContent = [
+      "from tinygrad_course import fit, optim",
+      "",
       `# model, X and Y as they were given to live_page`,
-      `history = fit(model, X, Y, iterations=${Math.max(1, trainer.iteration)}, optimizer=optim.${trainer.rule.python}(${settings_})${batches})`].join("\n");
+      `history = fit(model, X, Y, iterations=${iterations}, optimizer=${optimizer}${batches})`,
+    ].join("\n");
   }
   showSettings();
   return {element, draw: drawAll, pause, advance, trainer, shownCost: () => numbers.cost.textContent};
 }
 
 function gridOf(plane) {
-  const n = plane.points, grid = new Float64Array(2 * n * n);
+  const n = plane.points,
+    grid = new Float64Array(2 * n * n);
   for (let y = 0; y < n; y += 1) {
     for (let x = 0; x < n; x += 1) {
-      grid[y * n + x] = plane.x[0] + (plane.x[1] - plane.x[0]) * x / (n - 1);
-      grid[n * n + y * n + x] = plane.y[0] + (plane.y[1] - plane.y[0]) * y / (n - 1);
+      grid[y * n + x] = plane.x[0] + ((plane.x[1] - plane.x[0]) * x) / (n - 1);
+      grid[n * n + y * n + x] = plane.y[0] + ((plane.y[1] - plane.y[0]) * y) / (n - 1);
     }
   }
   return grid;
