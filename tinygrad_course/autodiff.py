@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,19 +50,20 @@ def topological_order(output: Tensor) -> list[Tensor]:
 
 @np.errstate(all="ignore")  # 1 / 0 is inf in a gradient as in a value
 def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = None, recorded: bool = False,
-              later: list[tuple[Tensor, Callable[[], Any]]] | None = None) -> dict[Tensor, Any]:
+              later: list[tuple[Tensor, Tensor, Any]] | None = None) -> dict[Tensor, Any]:
     """The gradient of `output` with respect to every Tensor of its graph, from `gradient`, that of `output` itself.
 
     inputs: if given, only steps that lead to one of them are taken; and what is `beside` the chain is added to theirs.
     recorded: whether the backward pass is to be a graph itself; the gradients then are Tensors instead of arrays.
-    later: if given, what is beside it for any Tensor is left here, with the function that computes it.
+    later: if given, what is beside it for any Tensor is not computed: the Tensor is left here, with the step that has
+    something for it, and the gradient of that.
     """
     order = topological_order(output)
     wanted = None if inputs is None else _leading_to(inputs, order)
     asked = set(inputs or ())
     observers = mode.now.observers
     total = {output: gradient}
-    beside: list[tuple[Tensor, Callable[[], Any]]] = [] if later is None else later
+    beside: list[tuple[Tensor, Any, Any]] = [] if later is None else later
     for tensor in order:
         g = total.get(tensor)
         if g is None or tensor.op is None:  # no gradient arrives here, or there is nothing to hand it on to
@@ -69,9 +71,9 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
         tensor._differentiated = True
         y, arguments = (tensor, tensor.parents) if recorded else (tensor._data, tensor.inputs)
         if tensor.op.beside is not None:
-            i, parent = tensor.op.beside[0], tensor.parents[tensor.op.beside[0]]
+            parent = tensor.parents[tensor.op.beside[0]]
             if parent in asked or later is not None and parent.requires_grad:
-                beside.append((parent, _beside(tensor, g, y, arguments if later is None else _kept(tensor))))
+                beside.append((parent, tensor, g))
         for i, parent in enumerate(tensor.parents):
             seen = tensor.inputs[i]
             if parent._data is not seen:
@@ -93,28 +95,18 @@ def gradients(output: Tensor, gradient: Any, inputs: Sequence[Tensor] | None = N
                 part = as_tensor(part)
                 for observer in observers:
                     observer.handed_back(part, tensor, parent)
-    if later is None:
-        for parent, part_of in beside:
-            total[parent] = total[parent] + part_of() if parent in total else part_of()
+    for parent, step, g in beside if later is None else ():
+        part = _beside(step.op, step.params, g, *((step, step.parents) if recorded else (step._data, step.inputs)))
+        total[parent] = total[parent] + part if parent in total else part
     return total
 
 
-def _beside(tensor: Tensor, g: Any, y: Any, arguments: Sequence[Any]) -> Callable[[], Any]:
-    """The gradient that `tensor` has for the input which `Op.beside` is about, to be computed when it is wanted."""
-    assert tensor.op is not None and tensor.op.beside is not None
-    i, vjp = tensor.op.beside
-    seen, params = tensor.inputs[i], tensor.params
-    g = g if isinstance(g, Tensor) else g.copy()
-
-    def compute() -> Any:
-        with np.errstate(all="ignore"):
-            return unbroadcast(vjp(g, y, *arguments, **params), seen.shape).astype(seen.dtype)
-    return compute
-
-
-def _kept(tensor: Tensor) -> list[Any]:
-    """The inputs that `tensor` saw, for later: of leaves, whose values may be changed in place until then, copies."""
-    return [x if parent.op is not None else x.copy() for x, parent in zip(tensor.inputs, tensor.parents)]
+@np.errstate(all="ignore")
+def _beside(op: Op, params: dict[str, Any], g: Any, y: Any, inputs: Sequence[Any]) -> Any:
+    """The gradient that a step has for the input which `Op.beside` is about."""
+    assert op.beside is not None
+    i, vjp = op.beside
+    return unbroadcast(vjp(g, y, *inputs, **params), inputs[i].shape).astype(inputs[i].dtype)
 
 
 def _leading_to(inputs: Sequence[Tensor], order: list[Tensor]) -> set[Tensor]:
@@ -141,8 +133,9 @@ def backward(output: Tensor, gradient: Any = None) -> None:
     gradient: that of `output`, of its shape; 1 by default, which needs an output of one element.
     Raises InputError where `output` records no graph, or is no single number and no gradient is given.
     """
-    later: list[tuple[Tensor, Callable[[], Any]]] = []
-    total = gradients(output, plain(_seed(output, gradient)), later=later)
+    later: list[tuple[Tensor, Tensor, Any]] = []
+    seed = _seed(output, gradient)
+    total = gradients(output, seed._data if isinstance(seed, Tensor) else seed, later=later)
     with _adding:
         for tensor, g in total.items():
             if type(g) is not np.ndarray:
@@ -153,14 +146,17 @@ def backward(output: Tensor, gradient: Any = None) -> None:
                 tensor._grad = np.asarray(tensor._grad + g)
             else:
                 tensor._grad = g if g.base is None else g.copy()  # a view, for instance one spread by broadcasting
-        for tensor, part in later:
-            tensor._grad = _sum_of(total.get(tensor), part)
-            total[tensor] = tensor._grad
+        for tensor, step, g in later:
+            # Computed when it is read. Until then leaves may be changed in place, and gradients too: copies are kept.
+            seen = [x if parent.op is not None else x.copy() for x, parent in zip(step.inputs, step.parents)]
+            tensor._grad = total[tensor] = partial(_arrived, total.get(tensor), step.op, step.params, g.copy(),
+                                                   step._data, seen)
 
 
-def _sum_of(g: Any, part: Callable[[], Any]) -> Callable[[], Array]:
-    """The sum of what has arrived at a Tensor, if anything has, and of what is computed when it is asked for."""
-    return lambda: np.asarray(part() if g is None else (g() if callable(g) else g) + part())
+def _arrived(so_far: Any, *beside: Any) -> Array:
+    """What has arrived at a Tensor along the chain, if anything has, and what is beside it."""
+    part = _beside(*beside)
+    return np.asarray(part if so_far is None else (so_far() if callable(so_far) else so_far) + part)
 
 
 _adding = threading.Lock()  # threads may share their parameters: none of their gradients is lost

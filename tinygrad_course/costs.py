@@ -67,8 +67,8 @@ def J_1(y_hat: Any, Y: Any, reduction: str = "sum") -> Tensor:
 
 def _real(x: Any) -> Tensor:
     """With unsigned integers, differences that should be negative would be large."""
-    tensor: Tensor = as_tensor(x)
-    return tensor.astype(np.float64) if tensor._data.dtype.kind in "iub" else tensor
+    tensor: Tensor = x if isinstance(x, Tensor) else as_tensor(x)
+    return tensor if tensor._data.dtype.kind == "f" else tensor.astype(np.float64)
 
 
 def _prepared(name: str, y_hat: Any, Y: Any, reduction: str) -> tuple[Tensor, Tensor]:

@@ -83,16 +83,19 @@ class Optimizer:
         Raises InputError for what are no parameters, and where a rule gives values of another shape or dtype.
         """
         moved = [parameter for parameter in _checked(parameters) if parameter.grad is not None]
-        with np.errstate(under="ignore"):  # averages of gradients fade away to zero
-            for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
-                w = parameter._data
-                new, state = self.changed(w, g, self.state_of(parameter, w))
-                new = new if type(new) is type(w) else np.asarray(new)
-                if new.shape != w.shape or new.dtype != w.dtype:
-                    raise InputError(f"{type(self).__name__}.update turns {describe(parameter)} {w.shape} {w.dtype} "
-                                     f"into {new.shape} {new.dtype}")
-                self.states[parameter] = state
-                parameter.hold(new)
+        for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
+            w, state = parameter._data, self.state_of(parameter, parameter._data)
+            try:
+                new, state = self.changed(w, g, state)
+            except FloatingPointError:  # under np.seterr(all="raise"): averages of gradients fade away to zero
+                with np.errstate(under="ignore"):
+                    new, state = self.changed(w, g, state)
+            new = new if type(new) is type(w) else np.asarray(new)
+            if new.shape != w.shape or new.dtype != w.dtype:
+                raise InputError(f"{type(self).__name__}.update turns {describe(parameter)} {w.shape} {w.dtype} "
+                                 f"into {new.shape} {new.dtype}")
+            self.states[parameter] = state
+            parameter.hold(new)
 
     def clipped(self, gradients: list[Any]) -> list[Any]:
         """The gradients of all parameters, as the rule gets them."""
@@ -227,10 +230,11 @@ class AdamW(Adam):
 
 
 def _checked(parameters: Any) -> list[Tensor]:
-    if not isinstance(parameters, Iterable):
+    try:
+        several = list(parameters)
+    except TypeError:
         raise InputError("step takes the Tensors that are to move, such as model.parameters(); got "
-                         f"{quoted(parameters)}")
-    several = list(parameters)
+                         f"{quoted(parameters)}") from None
     for parameter in several:
         if not isinstance(parameter, Tensor) or parameter.op is not None:
             raise InputError("step moves parameters, which are Tensors that were not computed, as model.parameters() "

@@ -11,7 +11,7 @@ import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -411,7 +411,11 @@ def apply(op: Op, *inputs: Any, **params: Any) -> Tensor:
     if type(value) is not np.ndarray:
         value = as_array(value)
     if params:
-        _check_params(op, params, value)
+        for given in params.values():
+            if isinstance(given, Tensor):
+                _refuse_params(op, params, value)
+        if value.dtype.kind not in REAL:
+            _refuse_params(op, params, value)
 
     result = unrecorded(value)
     now = mode.now
@@ -529,14 +533,13 @@ def _compared(ufunc: Any, t: Tensor, other: Any) -> Any:
     return _asked(ufunc, t._data, plain(other))
 
 
-def _check_params(op: Op, params: dict[str, Any], value: Any) -> None:
+def _refuse_params(op: Op, params: dict[str, Any], value: Any) -> NoReturn:
     """Only inputs have gradients: a parameter that is a Tensor would lose its own."""
     for name, given in params.items():
         if isinstance(given, Tensor):
             raise InputError(f"{op.name}: {name} is a Tensor, but nothing is differentiated with respect to it: give "
                              f"a plain value, such as {name}.item()")
-    if value.dtype.kind not in REAL:
-        raise InputError(f"{op.name} gives {value.dtype}, but Tensors hold real numbers: {params}")
+    raise InputError(f"{op.name} gives {value.dtype}, but Tensors hold real numbers: {params}")
 
 
 def _computed_again(op: Op, inputs: Sequence[Any], arrays: list[Any], params: dict[str, Any], error: Exception) -> Any:

@@ -236,12 +236,9 @@ def gradient_arrays(record: Record) -> dict[Tensor, Array]:
     """
     outputs = [root for root in record.roots if root.requires_grad and root.op is not None]
     if len(outputs) == 1 and outputs[0].size == 1:
-        beside: list[tuple[Tensor, Callable[[], Array]]] = []
+        wanted = [tensor for tensor in record.tensors if tensor.requires_grad]  # y_hat too, which is beside the chain
         with unchanged(record.tensors), observed(alone=True):  # what is NaN is drawn in red, not refused
-            total: dict[Tensor, Array] = gradients(outputs[0], np.ones_like(outputs[0]._data), later=beside)
-            for tensor, part in beside:  # a fused cost hands its gradient to Z; that of y_hat is beside the chain
-                total[tensor] = total[tensor] + part() if tensor in total else part()
-        return total
+            return gradients(outputs[0], np.ones_like(outputs[0]._data), wanted)
     left = {tensor: tensor.grad for tensor in record.tensors if tensor.grad is not None}
     if not left:
         the_cost(record, "showing gradients")
