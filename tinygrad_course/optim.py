@@ -82,16 +82,17 @@ class Optimizer:
         The new values are new arrays: a graph that used the old ones keeps them.
         Raises InputError for what are no parameters, and where a rule gives values of another shape or dtype.
         """
-        moved = [parameter for parameter in _checked(parameters) if parameter.grad is not None]
-        for parameter, g in zip(moved, self.clipped([parameter.grad for parameter in moved])):
-            w, state = parameter._data, self.state_of(parameter, parameter._data)
+        moved, gradients = _moved(parameters)
+        for parameter, g in zip(moved, self.clipped(gradients)):
+            w = parameter._data
+            state = self.state_of(parameter, w)
             try:
                 new, state = self.changed(w, g, state)
             except FloatingPointError:  # under np.seterr(all="raise"): averages of gradients fade away to zero
                 with np.errstate(under="ignore"):
                     new, state = self.changed(w, g, state)
             new = new if type(new) is type(w) else np.asarray(new)
-            if new.shape != w.shape or new.dtype != w.dtype:
+            if new.shape != w.shape or new.dtype is not w.dtype and new.dtype != w.dtype:
                 raise InputError(f"{type(self).__name__}.update turns {describe(parameter)} {w.shape} {w.dtype} "
                                  f"into {new.shape} {new.dtype}")
             self.states[parameter] = state
@@ -229,17 +230,21 @@ class AdamW(Adam):
         return new - self.learning_rate * (self.weight_decay * w), state
 
 
-def _checked(parameters: Any) -> list[Tensor]:
-    try:
-        several = list(parameters)
-    except TypeError:
+def _moved(parameters: Any) -> tuple[list[Tensor], list[Any]]:
+    """The parameters that have a gradient, and the gradients. Raises InputError for what are no parameters."""
+    if isinstance(parameters, Tensor) or not isinstance(parameters, Iterable):
         raise InputError("step takes the Tensors that are to move, such as model.parameters(); got "
-                         f"{quoted(parameters)}") from None
-    for parameter in several:
+                         f"{quoted(parameters)}")
+    moved, gradients = [], []
+    for parameter in parameters:
         if not isinstance(parameter, Tensor) or parameter.op is not None:
             raise InputError("step moves parameters, which are Tensors that were not computed, as model.parameters() "
                              f"gives them; got {type(parameter).__name__}")
-    return several
+        g = parameter.grad
+        if g is not None:
+            moved.append(parameter)
+            gradients.append(g)
+    return moved, gradients
 
 
 def _setting(name: str, wanted: str, holds: Callable[[float], bool], value: Any) -> float:
