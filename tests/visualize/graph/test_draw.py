@@ -298,6 +298,18 @@ def test_deep_networks_are_folded_in_the_middle(make: Any, layers: tuple[int, in
     check_recorded(output, draw_graph(output, model=model, max_nodes=10_000))
 
 
+def test_layers_that_do_not_follow_one_another_are_not_folded(layout: str) -> None:
+    """By their names the fourth to the seventh are in the middle, but one box for them would depend on itself."""
+    A = Tensor(np.ones((2, 3)), name="X")
+    for layer in (1, 8, 2, 9, 4, 3, 5, 7, 6, 10):
+        W, b = (Tensor(np.ones(shape), requires_grad=True, name=f"{letter}{layer}")
+                for letter, shape in (("W", (2, 2)), ("b", (2, 1))))
+        A = (W @ A + b).tanh()
+    drawing = draw_graph(A.sum(), backward=True)
+    assert not any("folded" in node["class"] or "layers" in lines(node)[0] for node in parsed(drawing).nodes.values())
+    check_arrows(drawing)
+
+
 def test_a_network_that_is_not_deep_is_not_folded() -> None:
     drawing = draw_graph(DeepNetwork([2] * 8 + [1]), X, Y)
     assert "folded" not in {node["class"] for node in parsed(drawing).nodes.values()}

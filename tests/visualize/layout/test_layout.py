@@ -162,6 +162,33 @@ def test_a_straight_arrow_is_one_piece() -> None:
         assert start[0] == pytest.approx(end[0]) and len(placement.routes[number]) == 4
 
 
+def test_the_longest_way_is_straight() -> None:
+    """As in a backward pass: at each step a group of three, of which one leads on, and what only serves the next."""
+    sizes, edges, groups = [(80.0, 30.0)], [], [None]
+    spine, group = [0], -1
+    for _ in range(12):
+        before, group = spine[-1], group + 1
+        first = len(sizes)
+        sizes += [(80.0, 30.0)] * 3 + [(60.0, 30.0), (40.0, 20.0), (80.0, 30.0)]
+        groups += [group] * 3 + [None] * 3
+        edges += [(before, first), (before, first + 1), (before, first + 2), (first, first + 5),
+                  (first + 3, first + 5), (first + 4, first + 3)]
+        spine += [first, first + 5]
+    placement = place(LayoutGraph(sizes, edges, groups, [None] * 12))
+    xs = [placement.centres[box][0] for box in spine]
+    assert max(xs) - min(xs) < 80.0 and placement.width < 500.0
+
+
+def test_groups_have_room_for_their_names() -> None:
+    """Above what is in them, however arrows point."""
+    for rightward in (False, True):
+        placement = place(LayoutGraph([(60.0, 20.0)] * 3, [(0, 1), (1, 2)], [0, 0, 1], [None, 0], rightward))
+        for group, boxes in ((0, (0, 1, 2)), (1, (2,))):
+            top = min(placement.centres[box][1] - 10.0 for box in boxes)
+            assert top - placement.frames[group][1] >= layered.HEADING
+        assert placement.frames[1][1] - placement.frames[0][1] >= layered.HEADING
+
+
 def test_a_cycle_of_groups_is_drawn_all_the_same() -> None:
     placement = place(LayoutGraph([(30, 20)] * 3, [(0, 1), (1, 2), (0, 2)], [0, None, 0], [None]))
     assert len(placement.routes) == 3 and all(len(route) >= 4 for route in placement.routes)
