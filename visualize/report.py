@@ -59,7 +59,7 @@ def write_report(folder: Path, results: Sequence[Result], images: data.Dataset |
         versions={name: found for name in PACKAGES if (found := _version(name)) is not None})
     path = folder / "index.html"
     with replace_atomically(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # file names may be no text
     return path
 
 

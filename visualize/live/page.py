@@ -73,7 +73,7 @@ class LivePage:
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to a file and return its path. Raises OSError where it cannot be written."""
         with replace_atomically(path) as file:
-            file.write_text(self.html(), encoding="utf-8")
+            file.write_text(self.html(), encoding="utf-8", errors="backslashreplace")
         return Path(path)
 
     def _repr_html_(self) -> str:
