@@ -28,8 +28,8 @@ NAMES = [
     f"<use href='data:image/svg+xml,<svg onload={RUN}>'/>", f"&lt;script&gt;{RUN}&lt;/script&gt;",
     f"&#60;script&#62;{RUN}", "&", "&amp;", "&unknown;", "&#0;", "<", ">", "<!--", "<![CDATA[", "<?xml version='2'?>",
     "<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>&e;", "'", '"', "`", "\\", "\\N", "\\l",
-    "${x}", "{{ 7 * 7 }}", "{% raw %}", "%s%n", "a\nb", "a\r\nb", "a\tb", "\x00", "\x1b[31mred\x1b[0m", 
-    \x1b]0;title\x07", "\x9b2J",
+    "${x}", "{{ 7 * 7 }}", "{% raw %}", "%s%n", "a\nb", "a\r\nb", "a\tb", "\x00", "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07", "\x9b2J",
     "\u202egnp.exe", "\ud800", "\ufffe", "[red]x[/red]", "[/]", "x" * 5000, "😀名前",
 ]
 
