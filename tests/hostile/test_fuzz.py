@@ -1,5 +1,6 @@
 """Hostile files: 5 000 by the fuzzing script, some through the command itself, and what the system saw being opened."""
 
+import io
 import random
 import re
 import resource
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import inputs
 import pytest
+from PIL import Image
 from tinygrad_course.models import LogisticRegression
 from tinygrad_course.training import checkpoint
 
@@ -46,6 +48,8 @@ def test_the_command_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
     cases = [("h5", ["data", "info", "--data", "FILE"], chance.sample(data, 12)),
              ("h5", ["predict", "FILE", "FILE"], [one for _, one in islice(inputs.checkpoints(chance, *whole), 6)]),
              ("png", ["predict", str(model), "FILE"], [one for _, one in islice(inputs.pictures(chance), 20, 40, 3)])]
+    noisy = next(one for one in (damaged_tiff(seed) for seed in range(1000)) if writes_by_itself(one))
+    cases[-1][2].append(noisy)
     refused = 0
     for ending, arguments, contents in cases:
         for content in contents:
@@ -59,6 +63,19 @@ def test_the_command_refuses_in_one_line(model: Path, tmp_path: Path) -> None:
     assert refused > 15
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     assert most < 1024, f"{most:.0f} MB"
+
+
+def damaged_tiff(seed: int) -> bytes:
+    memory = io.BytesIO()
+    Image.fromarray(inputs.IMAGES[0].repeat(3, axis=0)).save(memory, "TIFF", compression="tiff_lzw")
+    return inputs.damaged(memory.getvalue(), random.Random(seed))
+
+
+def writes_by_itself(content: bytes) -> bool:
+    """Whether the TIFF library writes to standard error about this file."""
+    program = "import io, sys; from PIL import Image; Image.open(io.BytesIO(sys.stdin.buffer.read())).load()"
+    done = subprocess.run([sys.executable, "-c", program], input=content, capture_output=True)
+    return b"LZW" in done.stderr.partition(b"Traceback")[0]
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to see what the HDF5 library opens")

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,8 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
             opened = Image.open(stream, formats=FORMATS)
             if opened.width * opened.height > MOST_PIXELS:
                 raise Image.DecompressionBombError
-            image = ImageOps.exif_transpose(opened)
+            with _library_silent():
+                image = ImageOps.exif_transpose(opened)
             if image.mode in ("I", "F") or image.mode.startswith("I;16"):
                 image = Image.fromarray(_eight_bits(np.asarray(image), image.mode))
             if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -66,6 +69,23 @@ def read_image(path: PathLike, num_px: int = 64) -> Pixels:
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(f"{path}: the image is truncated or damaged ({reason})") from error
+
+
+@contextmanager
+def _library_silent() -> Iterator[None]:
+    """The TIFF library writes what it finds to the process's standard error by itself; we say it, in one line."""
+    try:
+        kept = os.dup(2)
+    except OSError:     # closed
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _eight_bits(pixels: NDArray[Any], mode: str) -> Pixels:
