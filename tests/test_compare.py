@@ -114,7 +114,7 @@ def test_shown_as_text_table_and_plain_data(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(("model", "convention", "message"), [
-    (PlanarClassifier(), "both", "course and of_cost"), (nn.Sequential(nn.Linear(2, 1)), "of_cost", "closed_form")])
+    (PlanarClassifier(), "both", "course and of_cost"), (nn.Sequential(nn.Tanh()), "of_cost", "no parameters")])
 def test_bad_input(model: Any, convention: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compare_gradients(model, X, Y, convention)
@@ -146,3 +146,29 @@ def test_steps_of_any_network_are_named() -> None:
     assert [(name, step.op.name if step.op else "") for name, step in steps.items()] == [
         ("Z1", "add"), ("A1", "leaky_relu"), ("Z2", "add"), ("A2", "softmax")]
     assert isinstance(compare_gradients(PlanarClassifier(), X, Y), Comparison)
+
+
+def test_own_models_are_held_against_finite_differences() -> None:
+    """Any Module with any cost, dropout and batch norm among its layers; nothing is left behind."""
+    random = np.random.RandomState(1)
+    model = nn.Sequential(nn.Linear(2, 4, random=random), nn.BatchNorm(4), nn.Dropout(0.4, random), nn.Tanh(),
+                          nn.Linear(4, 3, random=random), nn.Softmax())
+    labels = nn.one_hot(random.randint(3, size=X.shape[1]))
+    before = model.state_dict()
+    found = compare_gradients(model, X, labels, cost=nn.cross_entropy)
+    names = {row.name for row in found.rows if row.differences is not None}
+    assert found.ok and names >= {f"d{name}" for name, _ in model.named_parameters()}
+    assert all(row.closed_form is None for row in found.rows)
+    assert all(np.array_equal(array, before[name]) for name, array in model.state_dict().items())
+
+
+def test_another_cost_leaves_the_closed_form_aside() -> None:
+    found = compare_gradients(PlanarClassifier(), X, Y, cost="mean_squared_error")
+    assert found.ok and all(row.closed_form is None for row in found.rows)
+
+
+def test_a_wrong_vjp_of_an_own_model_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1), nn.Sigmoid())
+    monkeypatch.setattr(ops.tanh, "vjps", (lambda g, y, z: g * (1 - y),))
+    found = compare_gradients(model, X, Y, cost=nn.binary_cross_entropy)
+    assert {"d0.W", "d0.b"} <= {row.name for row in found.rows if row.verdict == "differs from finite differences"}

@@ -44,6 +44,7 @@ UPWARDS = {
     ("tensor", "protocols"): "t @ array and np.tanh(t) are methods of Tensor; what they do is read after Tensor",
     ("tensor", "autodiff"): "t.backward() is a method of Tensor",
     ("protocols", "numpy_functions"): "np.std(t) is looked for there when it is first called",
+    ("training", "visualize"): "runs.plot() is a method of what was compared",
     ("nn", "summary"): "nn.summary(model) is where users look for it",
     ("compiler.step", "compiler.javascript"): "step.javascript() is a method of a step",
 }

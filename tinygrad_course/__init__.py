@@ -9,12 +9,12 @@ from tinygrad_course.autodiff import detect_anomaly, grad, hessian, jacobian, no
 from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import gradcheck
 from tinygrad_course.tensor import Tensor
-from tinygrad_course.training import accuracy, checkpoint, fit, predict
+from tinygrad_course.training import accuracy, checkpoint, compare_runs, fit, predict
 
 __version__ = "0.1.0"
 
-__all__ = ["InputError", "Tensor", "accuracy", "checkpoint", "data", "detect_anomaly", "fit", "grad", "gradcheck",
-           "hessian", "jacobian", "nn", "no_grad", "optim", "predict"]
+__all__ = ["InputError", "Tensor", "accuracy", "checkpoint", "compare_runs", "data", "detect_anomaly", "fit", "grad",
+           "gradcheck", "hessian", "jacobian", "nn", "no_grad", "optim", "predict"]
 
 
 def load_ipython_extension(shell: object) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_course import ops
-from tinygrad_course.arguments import checked_data
+from tinygrad_course.arguments import Cost, checked_cost, checked_data
 from tinygrad_course.autodiff import gradients, topological_order
 from tinygrad_course.checking import check_backward
 from tinygrad_course.costs import binary_cross_entropy
 from tinygrad_course.errors import InputError
 from tinygrad_course.gradcheck import directional_derivative
 from tinygrad_course.graph.roles import CONVENTIONS, checked_convention, named_steps
+from tinygrad_course.holding import buffers_kept
 from tinygrad_course.nn import Module
 from tinygrad_course.shown import Table
 from tinygrad_course.tensor import Array, Tensor, plain
@@ -25,6 +26,7 @@ __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradien
 TITLE = "autodiff, apart from the formulas by hand (largest difference) and from finite differences (relative)"
 CLOSED_FORM_TOLERANCE = 1e-9
 DIFFERENCES_TOLERANCE = 1e-5
+ROUNDING = 1e-5  # of the cost: gradients smaller than that are lost in the rounding of finite differences
 STEPS = (1e-4, 1e-5, 1e-6)  # of finite differences: the largest that no kink lies within
 KINKED = (ops.relu, ops.leaky_relu, ops.absolute, ops.maximum, ops.minimum)
 SAMPLED = 24  # elements of an array whose finite differences are taken, besides those with the largest gradient
@@ -116,7 +118,8 @@ class Comparison:
         return self.table()._repr_html_()
 
 
-def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "course", seed: int = 0) -> Comparison:
+def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "course", seed: int = 0, *,
+                      cost: Cost | str | None = None) -> Comparison:
     """Compare autodiff with the model's `closed_form` and with central differences, quantity by quantity.
 
     Compared are the gradient of every parameter, and every Z and A and their gradients dZ and dA. In large arrays
@@ -125,33 +128,42 @@ def compare_gradients(model: Module, X: Any, Y: Any, convention: str = "course",
     convention: of dZ and dA. "course", or "per_example": the derivative of an example's loss, m times that of the
     cost J, as in dZ[L] = A[L] - Y. "of_cost" is the derivative of J. Gradients of parameters are always those of J.
     A `closed_form(X, Y)` that does not take `steps` gives the gradients of the parameters alone; Z, A, dZ and dA are
-    then compared with finite differences only.
-    Raises InputError for another convention, a model without `closed_form`, and data that do not fit or are not finite.
+    then compared with finite differences only; so is everything in a model without `closed_form`.
+    cost: a function of y_hat and Y, or the name of one in `nn`, in place of the model's own, to which the closed form
+    belongs: it is then left aside.
+    Raises InputError for another convention, and data that do not fit or are not finite.
     """
     convention = checked_convention("course" if convention == "per_example" else convention)
-    if not hasattr(model, "closed_form"):
-        raise InputError(f"{type(model).__name__} has no closed_form(X, Y, steps) to compare with")
     parameters = dict(model.named_parameters())
+    if not parameters:
+        raise InputError(f"{type(model).__name__} has no parameters, and so no gradients to compare")
     X, Y = checked_data(X, Y, binary=False, dtype=next(iter(parameters.values())).dtype)
-    cost = model.cost(X, Y)  # before the formulas by hand: its errors say what does not fit
+    cost_of = checked_cost(cost)
+    with buffers_kept(model):  # before the formulas by hand: its errors say what does not fit
+        J = model.cost(X, Y) if cost_of is None else cost_of(model(X), Y)
     scale = X.shape[-1] if convention == "course" else 1
-    has_steps = "steps" in signature(model.closed_form).parameters
-    by_hand = model.closed_form(X, Y, **({"steps": True} if has_steps else {}))
+    by_hand: dict[str, Array] = {}
+    if cost_of is None and hasattr(model, "closed_form"):
+        has_steps = "steps" in signature(model.closed_form).parameters
+        by_hand = model.closed_form(X, Y, **({"steps": True} if has_steps else {}))
     by_hand = {f"d{name}" if name in parameters else name:
                value * scale / X.shape[-1] if name.startswith("d") else value for name, value in by_hand.items()}
     random = np.random.RandomState(seed)
 
-    found = gradients(cost, np.ones_like(plain(cost)))
-    steps = named_steps(cost)
+    found = gradients(J, np.ones_like(plain(J)))
+    steps = named_steps(J)
     rows = [Row(name, Z.shape, _difference(plain(Z), by_hand.get(name)), None, 0) for name, Z in steps.items()]
     for name, Z in reversed(steps.items()):
-        # Nothing flows through the last A, since the fused cost hands its gradient to Z; so unfuse it.
-        fused = found.get(Z) is None
-        J = binary_cross_entropy(Z, Y, fused=False) if fused else cost
-        g = gradients(J, np.ones_like(plain(J)), [Z])[Z] if fused else found[Z]
-        rows.append(_row(f"d{name}", g * scale, by_hand, Replay(J, Z), plain(Z), scale, random))
+        if found.get(Z) is not None:
+            rows.append(_row(f"d{name}", found[Z] * scale, by_hand, Replay(J, Z), plain(Z), scale, random))
+        elif by_hand:
+            # Nothing flows through the last A, since the fused cost hands its gradient to Z; so unfuse it.
+            unfused = binary_cross_entropy(Z, Y, fused=False)
+            g = gradients(unfused, np.ones_like(plain(unfused)), [Z])[Z]
+            rows.append(_row(f"d{name}", g * scale, by_hand, Replay(unfused, Z), plain(Z), scale, random))
     for name, parameter in parameters.items():
-        rows.append(_row(f"d{name}", found[parameter], by_hand, Replay(cost, parameter), plain(parameter), 1, random))
+        if parameter in found:  # else the cost does not depend on it
+            rows.append(_row(f"d{name}", found[parameter], by_hand, Replay(J, parameter), plain(parameter), 1, random))
     return Comparison(tuple(rows), convention)
 
 
@@ -204,7 +216,9 @@ def _row(name: str, g: Array, by_hand: dict[str, Array], replay: Replay, x: Arra
         differences[i] = replay.derivative(x, one.reshape(g.shape)) * scale
     smooth = np.isfinite(differences)
     chosen, differences = chosen[smooth], differences[smooth]
-    numeric = _difference(g.reshape(-1)[chosen], differences, float(np.abs(g).max(initial=0)))
+    # A gradient that is zero but for rounding, as that of b before batch norm, has no digits to compare.
+    rounding = ROUNDING * scale * float(np.max(np.abs(plain(replay.output))))
+    numeric = _difference(g.reshape(-1)[chosen], differences, max(float(np.abs(g).max(initial=0)), rounding))
     if numeric is not None:
         index = np.unravel_index(chosen[numeric.index[0]], g.shape)
         numeric = replace(numeric, index=tuple(int(i) for i in index))

@@ -19,7 +19,6 @@ import importlib
 import io
 import json
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from tinygrad_course.optim import Optimizer
 from tinygrad_course.tensor import Tensor
 from tinygrad_course.training import saved_optimizer
 from tinygrad_course.training.history import History
+from tinygrad_course.training.notices import warn_user
 
 FORMAT = "tinygrad_course checkpoint"
 FORMAT_VERSION = 1      # to be raised when files change in a way that earlier versions cannot read
@@ -237,8 +237,8 @@ def _optimizer(contents: _Contents, path: Path, model: Module, given: Optimizer 
         saved_optimizer.fill(given, fields, contents.states, model)
         return given
     except InputError as reason:
-        warnings.warn(f"{path}: the model is loaded, but not the optimizer there: {reason}. Training would go on with "
-                      "a new one", CheckpointWarning, stacklevel=3)
+        warn_user(f"{path}: the model is loaded, but not the optimizer there: {reason}. Training would go on with a "
+                  "new one", CheckpointWarning)
         return None
 
 

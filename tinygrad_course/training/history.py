@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
 
 from tinygrad_course.errors import InputError
 
@@ -30,6 +32,28 @@ class History:
     validation_accuracies: dict[int, float] = field(default_factory=dict)
     batch_size: int | None = None
     seed: int = 0
+
+    def as_dict(self) -> dict[str, list[Any]]:
+        """Columns of one table, "iteration", "cost" and so on, with a row for each iteration in which one was noted.
+
+        None stands where one was not; a column that would be empty is left out.
+        """
+        columns = {"cost": self.costs, "validation_cost": self.validation_costs,
+                   "validation_accuracy": self.validation_accuracies}
+        iterations = sorted({iteration for column in columns.values() for iteration in column})
+        return {"iteration": iterations} | {name: [column.get(i) for i in iterations]
+                                            for name, column in columns.items() if column}
+
+    def to_frame(self) -> Any:
+        """The same as a DataFrame, by iteration. Raises InputError where pandas is not installed."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise InputError("to_frame needs pandas: pip install pandas. Without it as_dict() gives the same columns "
+                             "as lists") from None
+        columns = self.as_dict()
+        index = pandas.Index(columns.pop("iteration"), name="iteration", dtype="int64")
+        return pandas.DataFrame(columns, index=index, dtype="float64")
 
     def continued(self, batch_size: int | None, seed: int | None) -> History:
         """The beginning of the history of a training that goes on where this one ended; seed: None for the same.

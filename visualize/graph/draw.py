@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tinygrad_course.arguments import Cost, checked_cost
 from tinygrad_course.errors import InputError
 from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Tensor, as_tensor, describe
@@ -23,7 +24,7 @@ ORIENTATIONS = ("top-down", "left-right")
 def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = False, values: bool = False,
                gradients: bool = False, saved: bool = False, style: str = "compact", colour: str = "kind",
                depth: int | None = None, max_nodes: int | None = None, saturation: float = 0.01,
-               legend: bool | None = None, orientation: str = "top-down") -> Drawing:
+               legend: bool | None = None, orientation: str = "top-down", cost: Cost | str | None = None) -> Drawing:
     """Draw how Tensors were computed.
 
     tensors: computed Tensors, such as a cost. Or a model and its data: ``draw_graph(model, X)`` draws how its output
@@ -42,6 +43,7 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
         its layers in the middle are then one box.
     saturation: a unit of sigmoid or tanh counts as saturated if it is this close to a limit for every example.
     legend: whether to explain shapes and colours; by default where the picture is small.
+    cost: of a model and its data, a function of y_hat and Y, or the name of one in `nn`, in place of the model's own.
     orientation: "top-down", or "left-right", in which the backward pass goes back below the forward pass.
 
     Nothing changes by being drawn. Boxes are called t1, t2, ... in the DOT text, each after those that it was
@@ -53,7 +55,7 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
     names: dict[Tensor, str] = {}
     if tensors and isinstance(tensors[0], Module):
         model, *data = tensors
-        output, calls, names = _run(model, data)
+        output, calls, names = _run(model, data, checked_cost(cost))
         tensors = (output,)
     record = _record_of(tensors)
     if model is not None and not calls:
@@ -70,14 +72,16 @@ def draw_graph(*tensors: Any, model: Module | None = None, backward: bool = Fals
     return Drawing("graph", lambda: to_scene(diagram), lambda: to_digraph(diagram))
 
 
-def _run(model: Module, data: Sequence[Any]) -> tuple[Tensor, dict[Tensor, Call], dict[Tensor, str]]:
+def _run(model: Module, data: Sequence[Any],
+         cost: Cost | None) -> tuple[Tensor, dict[Tensor, Call], dict[Tensor, str]]:
     """The model's output for X, or its cost for X and Y, recorded; who computed what; the names of X and Y."""
     if len(data) not in (1, 2):
         raise InputError(f"draw_graph: to draw a model give X, for its output, or X and Y, for its cost: "
                          f"draw_graph(model, X, Y); {len(data)} arrays were given")
     inputs = [as_tensor(x) for x in data]
     with trial(model, *inputs) as watch:
-        output = model(inputs[0]) if len(inputs) == 1 else model.cost(*inputs)
+        output = model(inputs[0]) if len(inputs) == 1 else model.cost(*inputs) if cost is None else cost(
+            model(inputs[0]), inputs[1])
     return output, watch.calls, dict(zip(inputs, "XY"))
 
 

@@ -23,28 +23,36 @@ Series = dict[int, float]  # from iteration to a number
 
 
 @draws
-def plot_costs(histories: History | Mapping[str, History] | Sequence[History],
+def plot_costs(*histories: History | Mapping[str, History] | Sequence[History],
                course: Exercise | str | Mapping[int, Any] | None = None, log: bool = False) -> Plot:
-    """The cost over the iterations of one or several runs.
+    """The cost over the iterations of one or several runs; dotted, with empty marks, that of their validation data.
 
-    histories: what `fit` returned; several as a list, named by their learning rates, or as a dict with other names.
+    histories: what `fit` returned; several, also as a list, are named by their learning rates; a dict gives other
+    names.
     course: the name of an exercise, "planar" for instance, or an Exercise, or costs by iteration: the course's
     printed costs, drawn as rings.
     log: a logarithmic scale for the cost.
     Raises InputError where no cost was recorded, or one cannot be drawn.
     """
-    runs = {name: _checked_series("the cost", name, history.costs, positive=log)
-            for name, history in _named(histories).items()}
+    named = _named(histories[0] if len(histories) == 1 else histories)
+    runs = {name: _checked_series("the cost", name, history.costs, positive=log) for name, history in named.items()}
+    validated = {name: _checked_series("the validation cost", name, history.validation_costs, positive=log)
+                 for name, history in named.items() if history.validation_costs}
     single, many = len(runs) == 1, len(runs) > 6
     last = max(max(series) for series in runs.values())
     printed = {i: cost for i, cost in _printed_costs(course, log).items() if i <= last}
-    made = max([last + 1] + [history.iterations for history in _named(histories).values()])
+    made = max([last + 1] + [history.iterations for history in named.values()])
     plot = new_plot(f"Cost over {counted(made, 'iteration')}" if single else f"Cost of {len(runs)} runs",
                     10 if many else 7, 4.5)
     axes = plot.subplots()
 
-    handles = [_draw_line(axes, series, number) for number, series in enumerate(runs.values())]
-    labels = list(runs)
+    handles, labels = [], []
+    for number, (name, series) in enumerate(runs.items()):
+        handles.append(_draw_line(axes, series, number))
+        labels.append(name)
+        if name in validated:
+            handles.append(_draw_line(axes, validated[name], number, linestyle=":", markerfacecolor="white"))
+            labels.append("validation" if single else f"{name}, validation")
     if printed:
         handles += axes.plot(list(printed), list(printed.values()), linestyle="none", marker="o", markersize=8,
                              markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.3, zorder=3)
@@ -52,14 +60,15 @@ def plot_costs(histories: History | Mapping[str, History] | Sequence[History],
     _label_iterations(axes)
     axes.set_ylabel("cost J" + (" (logarithmic scale)" if log else ""))
     axes.grid(True)
-    _scale(axes, [*runs.values(), printed], log)
-    if not single or printed:
+    _scale(axes, [*runs.values(), *validated.values(), printed], log)
+    if len(labels) > 1:
         if single:
-            labels[0] = "computed here"
+            labels[0] = "computed here" if printed else "training"
         plot.set_figheight(max(4.5, 0.9 + 0.22 * len(labels)))
         legend(plot if many else axes, handles, labels, loc="outside right upper" if many else "best")
 
     plot.alt = (f"Curves of the cost against the iteration. {'. '.join(_course_of(*run) for run in runs.items())}."
+                + "".join(f" {_course_of(f'Validation of {name}', series)}." for name, series in validated.items())
                 + (f" Rings mark {counted(len(printed), 'cost')} that the course prints." if printed else ""))
     return plot
 
@@ -133,7 +142,8 @@ def _named(histories: Any) -> dict[str, History]:
         names: list[str] = []
         for number, history in enumerate(histories, start=1):
             rate = getattr(history, "learning_rate", None)
-            name = f"run {number}" if rate is None else f"learning rate {rate:g}"
+            rate = rate if isinstance(rate, str) or rate is None else f"{rate:g}"
+            name = f"run {number}" if rate is None else f"learning rate {rate}"
             names.append(name if name not in names else f"{name} (run {number})")
         histories = dict(zip(names, histories))
     if not isinstance(histories, Mapping):
@@ -195,11 +205,11 @@ def _course_of(name: str, series: Series) -> str:
 
 # --- the drawing ------------------------------------------------------------------------------------------
 
-def _draw_line(axes: Axes, series: Series, number: int) -> Any:
+def _draw_line(axes: Axes, series: Series, number: int, **style: Any) -> Any:
     """Marks stand a little apart and begin elsewhere in each line, so that lines on one another stay visible."""
     step = max(1, len(series) // 8)
-    [line] = axes.plot(list(series), list(series.values()), linewidth=1.8, markersize=5, **line_style(number),
-                       markevery=(number * step // 4 % step, step))
+    [line] = axes.plot(list(series), list(series.values()), linewidth=1.8, markersize=5,
+                       **{**line_style(number), **style}, markevery=(number * step // 4 % step, step))
     return line
 
 

@@ -779,3 +779,14 @@ def test_higher_gradients_are_graphs_too(layout: str) -> None:
     second = grad(grad(x ** 3, x, create_graph=True), x, create_graph=True)
     check_recorded(second, draw_graph(second))
     draw_graph(second, backward=True, values=True).svg()
+
+
+def test_a_model_with_a_cost_that_is_given() -> None:
+    model = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())
+    X, Y = np.ones((2, 3)), np.ones((1, 3))
+    drawn, by_hand = draw_graph(model, X, Y, cost="binary_cross_entropy"), draw_graph(
+        nn.binary_cross_entropy(model(X), Y), model=model)
+    assert drawn.digraph.source.count("->") == by_hand.digraph.source.count("->") > draw_graph(
+        model, X).digraph.source.count("->")
+    with pytest.raises(InputError, match="there is no cost"):
+        draw_graph(model, X, Y, cost="bce_loss_of_mine")
