@@ -9,7 +9,7 @@ from tinygrad_course.nn import Module
 from tinygrad_course.tensor import Array, Tensor
 from tinygrad_course.visualize.graph import values
 from tinygrad_course.visualize.graph.diagram import Frame, Diagram, Arrow, Label, Box
-from tinygrad_course.visualize.graph.folding import Fold, folded, places_in_modules
+from tinygrad_course.visualize.graph.folding import FoldedBox, folded, places_in_modules
 from tinygrad_course.graph.record import Call, Origin, Record, gradient_arrays
 from tinygrad_course.visualize.graph.names import formula, names_of
 from tinygrad_course.graph.roles import CONVENTIONS
@@ -59,8 +59,8 @@ class Builder:
         self._explain(norms)
 
     def _make(self) -> None:
-        box_of: dict[Tensor | Fold, int] = {}   # where arrows come from
-        goal_of: dict[Tensor | Fold, int] = {}  # where arrows lead to: the operation, where it has its own box
+        box_of: dict[Tensor | FoldedBox, int] = {}   # where arrows come from
+        goal_of: dict[Tensor | FoldedBox, int] = {}  # where arrows lead to: the operation, where it has its own box
         counts = {"t": 0, "g": 0, "f": 0}
         for tensor in self.record.tensors:
             letter = "t" if tensor in self.record.forward else "g"
@@ -68,7 +68,7 @@ class Builder:
             thing = self.folds.get(tensor, tensor)
             if thing in box_of:
                 continue
-            if isinstance(thing, Fold):
+            if isinstance(thing, FoldedBox):
                 counts["f"] += 1
                 node = self._fold(thing, f"f{counts['f']}")
             else:
@@ -83,7 +83,7 @@ class Builder:
         drawn = set()
         for parent, tensor in self.record.edges():
             tail, head = self.folds.get(parent, parent), self.folds.get(tensor, tensor)
-            if isinstance(tail, Fold) or isinstance(head, Fold):
+            if isinstance(tail, FoldedBox) or isinstance(head, FoldedBox):
                 if tail is head or (tail, head) in drawn:
                     continue
                 drawn.add((tail, head))
@@ -205,7 +205,7 @@ class Builder:
             lines += ["gradient:", values.exactly(gradient)]
         return "\n".join(line[:TOOLTIP] for line in lines)
 
-    def _fold(self, fold: Fold, identifier: str) -> Box:
+    def _fold(self, fold: FoldedBox, identifier: str) -> Box:
         """The box of several Tensors."""
         operations = fold.operations(self.record)
         parameters = sum(tensor.size for tensor in fold.tensors if tensor.op is None and tensor.requires_grad)

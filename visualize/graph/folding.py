@@ -17,7 +17,7 @@ MOST_LAYERS, ENDS = 8, 3  # a network with more layers shows so many at either e
 
 
 @dataclass(eq=False)
-class Fold:
+class FoldedBox:
     """Tensors that are drawn as one box: those of one call of a Module, of several layers, or steps in a row.
 
     within: the call whose frame the box stands in. layers: the first and the last.
@@ -61,7 +61,7 @@ def places_in_modules(record: Record, calls: Mapping[Tensor, Call]) -> dict[Tens
 
 
 def folded(record: Record, places: Mapping[Tensor, Call], names: Mapping[Tensor, str], depth: int | None,
-           max_nodes: int | None) -> tuple[dict[Tensor, Fold], int | None, str]:
+           max_nodes: int | None) -> tuple[dict[Tensor, FoldedBox], int | None, str]:
     """The box that a Tensor shares with others, for those that do; the depth that Modules are shown to (None: all);
     and a note where more than asked was folded."""
     folds = _by_depth(record, places, depth)
@@ -84,28 +84,28 @@ def folded(record: Record, places: Mapping[Tensor, Call], names: Mapping[Tensor,
                       f"max_nodes={count} shows all")
 
 
-def _boxes(record: Record, folds: Mapping[Tensor, Fold]) -> int:
+def _boxes(record: Record, folds: Mapping[Tensor, FoldedBox]) -> int:
     return len(record.tensors) - len(folds) + len(set(folds.values()))
 
 
-def _by_depth(record: Record, places: Mapping[Tensor, Call], depth: int | None) -> dict[Tensor, Fold]:
+def _by_depth(record: Record, places: Mapping[Tensor, Call], depth: int | None) -> dict[Tensor, FoldedBox]:
     """Each call of a Module deeper than `depth` in one box; the outermost is at depth 1."""
-    folds: dict[Tensor, Fold] = {}
+    folds: dict[Tensor, FoldedBox] = {}
     if depth is None:
         return folds
-    made: dict[tuple[Call, bool], Fold] = {}
+    made: dict[tuple[Call, bool], FoldedBox] = {}
     for tensor in record.tensors:
         chain = places[tensor].chain() if tensor in places else []
         if len(chain) > depth:
             upward = tensor not in record.forward
-            fold = made.setdefault((chain[depth], upward), Fold(chain[depth], upward, within=chain[depth].within))
+            fold = made.setdefault((chain[depth], upward), FoldedBox(chain[depth], upward, within=chain[depth].within))
             fold.tensors.append(tensor)
             folds[tensor] = fold
     return {tensor: fold for tensor, fold in folds.items() if len(fold.tensors) > 1}
 
 
 def _in_layers(record: Record, places: Mapping[Tensor, Call],
-               names: Mapping[Tensor, str]) -> tuple[dict[Tensor, Fold], tuple[int, int] | None]:
+               names: Mapping[Tensor, str]) -> tuple[dict[Tensor, FoldedBox], tuple[int, int] | None]:
     """The layers in the middle of a deep network in one box, their backward pass in another; and which they are.
 
     A step belongs to the last layer that it depends on, a step of the backward pass to that of the step it
@@ -125,7 +125,7 @@ def _in_layers(record: Record, places: Mapping[Tensor, Call],
     if last <= MOST_LAYERS:
         return {}, None
     layers = ENDS + 1, last - ENDS
-    parts = {upward: Fold(None, upward, layers=layers) for upward in (False, True)}
+    parts = {upward: FoldedBox(None, upward, layers=layers) for upward in (False, True)}
     folds = {tensor: parts[tensor not in record.forward] for tensor in record.tensors
              if layers[0] <= layer_of[tensor] <= layers[1]}
     users: dict[Tensor, list[Tensor]] = defaultdict(list)
@@ -151,9 +151,9 @@ def _common(calls: Iterable[Call]) -> Call | None:
     return common[-1] if common else None
 
 
-def _is_acyclic(record: Record, folds: Mapping[Tensor, Fold]) -> bool:
+def _is_acyclic(record: Record, folds: Mapping[Tensor, FoldedBox]) -> bool:
     """Whether what is drawn as one box depends on nothing that depends on it."""
-    before: dict[Tensor | Fold, set[Tensor | Fold]] = defaultdict(set)
+    before: dict[Tensor | FoldedBox, set[Tensor | FoldedBox]] = defaultdict(set)
     for parent, tensor in record.edges():
         tail, head = folds.get(parent, parent), folds.get(tensor, tensor)
         if tail is not head:
@@ -165,7 +165,7 @@ def _is_acyclic(record: Record, folds: Mapping[Tensor, Fold]) -> bool:
     return True
 
 
-def _in_blocks(record: Record, asked: Mapping[Tensor, Fold]) -> dict[Tensor, Fold]:
+def _in_blocks(record: Record, asked: Mapping[Tensor, FoldedBox]) -> dict[Tensor, FoldedBox]:
     """Runs of steps in one box each. In the order of the record nothing depends on what comes later, so no two boxes
     depend on each other. What was asked to be folded is, as far as it goes, in the boxes around it."""
     roots = set(record.roots)
@@ -180,6 +180,6 @@ def _in_blocks(record: Record, asked: Mapping[Tensor, Fold]) -> dict[Tensor, Fol
         for number in range(blocks):
             block = members[number * len(members) // blocks:(number + 1) * len(members) // blocks]
             if len(block) > 1:
-                fold = Fold(None, upward, block)
+                fold = FoldedBox(None, upward, block)
                 folds.update(dict.fromkeys(block, fold))
     return folds
