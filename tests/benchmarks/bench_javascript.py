@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import click
+import numpy as np
 
 from tinygrad_course import data
 from tinygrad_course.compiler import compile_step
@@ -36,6 +37,18 @@ FRAMES = """new Promise((done) => {
   };
   requestAnimationFrame(look);
 })"""
+
+
+STEPS = """(() => {
+  const {stepper} = livePage, times = [];
+  for (let i = 0; i < stepper.sequence.length; i += 11) {
+    const begin = performance.now();
+    stepper.go(i);
+    document.body.getBoundingClientRect();
+    times.push(performance.now() - begin);
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1];
+})()"""
 
 
 def engine_step(make: Callable[[], Any], X: Any, Y: Any, rate: float, engine: str, seconds: float) -> float:
@@ -77,11 +90,19 @@ def javascript(folder: str | None, seconds: float) -> None:
             for _ in range(ROUNDS):
                 rounds.append([browser.evaluate(f"({MEASURE})(0, {seconds})")[0],
                                *(engine_step(make, X, Y, rate, engine, seconds) for engine in ("numpy", "native"))])
-            script, numpy, native = (median(column) for column in zip(*rounds))
+            script, arrays, native = (median(column) for column in zip(*rounds))
             ratio = median(one[0] / one[1] for one in rounds)
-            print(f"{name:<14}{script:>12.1f}{numpy:>10.1f}{native:>10.1f}{ratio:>10.2f}   "
+            print(f"{name:<14}{script:>12.1f}{arrays:>10.1f}{native:>10.1f}{ratio:>10.2f}   "
                   f"{iterations} in {whole:.2f} s; page of {file.stat().st_size / 1e6:.2f} MB in {written:.2f} s")
             if name == "planar":
                 browser.open(file)
                 print(f"{'':<14}pictures a second while it trains: {browser.evaluate(FRAMES):.0f}")
+        random = np.random.RandomState(0)
+        X, Y = random.randn(5, 20), np.ones((1, 20))
+        begin = time.perf_counter()
+        page = live_page(DeepNetwork([5] * 333 + [1]), X, Y)
+        browser.open(page.write(Path(temporary, "large.html")))
+        operations = browser.evaluate("livePage.data.steps.filter((step) => step.op).length")
+        print(f"a graph of {operations} operations: page in {time.perf_counter() - begin:.1f} s, "
+              f"a step in {browser.evaluate(STEPS):.1f} ms")
         browser.close()

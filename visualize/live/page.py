@@ -95,7 +95,8 @@ def live_page(what: Module | Tensor, X: Any = None, Y: Any = None, *, learning_r
 
     A notebook shows the page itself.
 
-    what: a model with its data X (n_x, m) and Y (n_y, m); or the Tensor of a cost, whose page has no training.
+    what: a model with its data X (n_x, m) and Y (n_y, m); or a Tensor that was computed, such as a cost, whose page has
+        no training.
     learning_rate, optimizer, batch_size: what training begins with; all can be changed on the page.
     cost: a function of y_hat and Y, for a model that defines none.
     validation: X and Y that the model is tested on while it learns.
@@ -103,13 +104,12 @@ def live_page(what: Module | Tensor, X: Any = None, Y: Any = None, *, learning_r
 
     A model that cannot be compiled gets a page without training that says why. Of more than 3 million numbers the page
     holds as many examples as fit. Nothing of the model changes.
-    Raises InputError for data that does not fit the model, and for a Tensor that is no cost.
+    Raises InputError for data that does not fit the model, and for a Tensor without a graph.
     """
     if isinstance(what, Tensor):
         if X is not None or Y is not None or cost is not None or validation is not None:
             raise InputError("live_page: X, Y, cost and validation belong to a model; a Tensor has its data already")
-        check_cost(what)
-        return _of_cost(what, title)
+        return _of_tensor(what, title)
     if not isinstance(what, Module):
         raise InputError(f"live_page: a model with X and Y, or the Tensor of a cost, is needed, but "
                          f"{type(what).__name__} was given")
@@ -118,13 +118,20 @@ def live_page(what: Module | Tensor, X: Any = None, Y: Any = None, *, learning_r
     return _of_model(what, X, Y, learning_rate, optimizer, batch_size, cost, validation, title)
 
 
-def _of_cost(J: Tensor, title: str | None) -> LivePage:
-    story = Story(GradientFlow(J))
+def _of_tensor(tensor: Tensor, title: str | None) -> LivePage:
     notes: list[str] = []
-    parameters = [story.places.steps[i] for i in story.places.parameters]
-    data, scripts = _steps(story, parameters, notes)
-    return LivePage({**data, "title": clean(title or story.flow.name(story.places.last)), "notes": notes}, scripts,
-                    _picture(J), title or "The graph of a cost", notes)
+    with unchanged([tensor]):
+        J = tensor
+        if tensor.op is not None and tensor.requires_grad and tensor.size > 1:
+            J = tensor.sum()
+            notes.append(f"{clean(tensor.name or 'What was computed')} is no single number: the gradients are those "
+                         "of the sum of its elements.")
+        check_cost(J)
+        story = Story(GradientFlow(J))
+        picture = _picture(J)
+    data, scripts = _steps(story, [story.places.steps[i] for i in story.places.parameters], notes)
+    title = title or "The graph of a cost"
+    return LivePage({**data, "title": clean(title), "notes": notes}, scripts, picture, title, notes)
 
 
 def _of_model(model: Module, X: Any, Y: Any, rate: float, optimizer: Optimizer | None, batch_size: int | None,

@@ -24,7 +24,7 @@ AS_WRITTEN = {"add": "+", "subtract": "−", "multiply": "⊙"}
 
 
 @dataclass(frozen=True, eq=False)
-class Fold:
+class FoldedCall:
     """Steps that are shown as one box."""
 
     name: str
@@ -128,7 +128,7 @@ class Story:
 
     # ------------------------------------------------------------------------------------------------- boxes
 
-    def picture(self, folds: Sequence[Fold] = ()) -> dict[str, Any]:
+    def picture(self, folds: Sequence[FoldedCall] = ()) -> dict[str, Any]:
         """Boxes and arrows with their places; what a fold holds is one box.
 
         Numbers that have no name stand in equations only.
@@ -144,13 +144,13 @@ class Story:
                                    if parent in number and number[parent] != number[i]))
         placed = place(LayoutGraph(sizes, edges))
         boxes = [{"steps": inside, "x": round(x, 1), "y": round(y, 1), "width": round(width, 1), "height": height,
-                  **({"fold": clean(key.name)} if isinstance(key, Fold) else {})}
+                  **({"fold": clean(key.name)} if isinstance(key, FoldedCall) else {})}
                  for (key, inside), (x, y), (width, height) in zip(members.items(), placed.centres, sizes)]
         return {"width": round(placed.width, 1), "height": round(placed.height, 1), "boxes": boxes,
                 "arrows": [{"from": tail, "to": head, "route": [[round(x, 1), round(y, 1)] for x, y in route]}
                            for (tail, head), route in zip(edges, placed.routes)]}
 
-    def folds(self, calls: Mapping[Tensor, Call]) -> list[Fold]:
+    def folds(self, calls: Mapping[Tensor, Call]) -> list[FoldedCall]:
         """One for each call of a Module within the model, with the parameters that nothing else uses."""
         inside: dict[Call, list[int]] = {}
         for i, step in enumerate(self.places.steps):
@@ -164,7 +164,7 @@ class Story:
         for n, (call, steps) in enumerate(inside.items(), start=1):
             own = [i for i in self.places.parameters if users.get(i, set()) and users[i] <= set(steps)]
             if len(steps) + len(own) > 1:
-                found.append(Fold(f"{type(call.module).__name__} {n}", sorted([*own, *steps])))
+                found.append(FoldedCall(f"{type(call.module).__name__} {n}", sorted([*own, *steps])))
         return found
 
     def _width(self, i: int) -> float:

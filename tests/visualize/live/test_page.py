@@ -350,6 +350,19 @@ def test_seeds_mean_what_they_mean_in_python(chromium: pages.Chromium, tmp_path:
         assert found[2] == random.rand()
 
 
+def test_a_tensor_that_is_no_single_number(chromium: pages.Chromium, tmp_path: Path) -> None:
+    """Its gradients are those of its sum, as the page says."""
+    W = Tensor(np.array([[0.5, -1.0], [2.0, 0.1]]), requires_grad=True, name="W")
+    A = np.tanh(W * 2)
+    page = live_page(A)
+    assert "the sum of its elements" in page.notes[0]
+    browser = opened(chromium, page, tmp_path)
+    np.testing.assert_allclose(browser.evaluate("[...livePage.machine.gradient(livePage.data.steps.findIndex("
+                                                "(step) => step.name === 'W'))]"),
+                               (2 * (1 - np.tanh(2 * W.numpy()) ** 2)).ravel(), rtol=1e-12)
+    assert_quiet(browser)
+
+
 def test_data_that_is_too_large_is_cut_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinygrad_course.visualize.live.page.MOST_NUMBERS", 300)
     page = live_page(PlanarClassifier(), *FLOWER)

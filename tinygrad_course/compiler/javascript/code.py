@@ -28,7 +28,8 @@ RESERVED = frozenset("""
     instanceof int interface let long native new null of package private protected public return set short static
     super switch synchronized this throw throws transient true try typeof undefined var void volatile while with yield
     Infinity Math NaN Number Object Float32Array Float64Array Uint8Array __proto__ constructor prototype i j k l m n
-    prepare step values numbers product productOfRows square copysign sign signbit power logaddexp rint""".split())
+    prepare step values numbers product productOfRows twoRowsOfProduct square copysign
+    sign signbit power logaddexp rint""".split())
 COUNTERS = "ijklpqrsuvwxyz"
 LONG = 88  # letters of an expression; what is longer gets a name
 

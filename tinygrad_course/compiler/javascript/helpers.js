@@ -3,24 +3,36 @@
 // out (n, p) = a b: element (i, l) of a is a[a0 + i * ai + l * al], element (l, j) of b is b[b0 + l * bl + j * bj].
 function product(out, n, inner, p, a, a0, ai, al, b, b0, bl, bj) {
   if (bl === 1 && bj !== 1) return productOfRows(out, n, inner, p, a, a0, ai, al, b, b0, bj);
-  for (let i = 0; i < n; i += 1) {
-    const row = i * p;
-    for (let j = 0; j < p; j += 1) out[row + j] = 0;
-    let l = 0;
-    for (; l + 3 < inner; l += 4) {  // four rows of b at a time: out is read and written a quarter as often
-      const at = a0 + i * ai + l * al;
-      const w0 = a[at], w1 = a[at + al], w2 = a[at + 2 * al], w3 = a[at + 3 * al];
-      let at0 = b0 + l * bl, at1 = at0 + bl, at2 = at1 + bl, at3 = at2 + bl;
-      for (let j = row; j < row + p; j += 1) {
-        out[j] += w0 * b[at0] + w1 * b[at1] + w2 * b[at2] + w3 * b[at3];
-        at0 += bj; at1 += bj; at2 += bj; at3 += bj;
-      }
-    }
-    for (; l < inner; l += 1) {
+  let i = 0;
+  if (bj === 1) for (; i + 1 < n; i += 2) twoRowsOfProduct(out, i * p, inner, p, a, a0 + i * ai, ai, al, b, b0, bl);
+  for (; i < n; i += 1) {
+    for (let j = i * p; j < i * p + p; j += 1) out[j] = 0;
+    for (let l = 0; l < inner; l += 1) {
       const w = a[a0 + i * ai + l * al];
       let at = b0 + l * bl;
-      for (let j = row; j < row + p; j += 1) { out[j] += w * b[at]; at += bj; }
+      for (let j = i * p; j < i * p + p; j += 1) { out[j] += w * b[at]; at += bj; }
     }
+  }
+}
+
+// Two rows of out from two of a, where the columns of b lie side by side: four rows of b at a time, so that out is read
+// and written a quarter, and b half, as often.
+function twoRowsOfProduct(out, row, inner, p, a, a0, ai, al, b, b0, bl) {
+  for (let j = row; j < row + 2 * p; j += 1) out[j] = 0;
+  let l = 0;
+  for (; l + 3 < inner; l += 4) {
+    const at = a0 + l * al, next = at + ai, at0 = b0 + l * bl, at1 = at0 + bl, at2 = at1 + bl, at3 = at2 + bl;
+    const w0 = a[at], w1 = a[at + al], w2 = a[at + 2 * al], w3 = a[at + 3 * al];
+    const v0 = a[next], v1 = a[next + al], v2 = a[next + 2 * al], v3 = a[next + 3 * al];
+    for (let j = 0; j < p; j += 1) {
+      const x0 = b[at0 + j], x1 = b[at1 + j], x2 = b[at2 + j], x3 = b[at3 + j];
+      out[row + j] += w0 * x0 + w1 * x1 + w2 * x2 + w3 * x3;
+      out[row + p + j] += v0 * x0 + v1 * x1 + v2 * x2 + v3 * x3;
+    }
+  }
+  for (; l < inner; l += 1) {
+    const w = a[a0 + l * al], v = a[a0 + l * al + ai], at = b0 + l * bl;
+    for (let j = 0; j < p; j += 1) { out[row + j] += w * b[at + j]; out[row + p + j] += v * b[at + j]; }
   }
 }
 
