@@ -46,6 +46,7 @@ UPWARDS = {
     ("protocols", "numpy_functions"): "np.std(t) is looked for there when it is first called",
     ("training", "visualize"): "runs.plot() is a method of what was compared",
     ("nn", "summary"): "nn.summary(model) is where users look for it",
+    ("training", "visualize"): "a History shows itself with its curve, where plots are installed",
     ("compiler.step", "compiler.javascript"): "step.javascript() is a method of a step",
 }
 

@@ -196,8 +196,6 @@ def train(model: str, source: str | None, iterations: int | None, learning_rate:
     history = fit(network, X, Y, iterations=exercise.iterations if iterations is None else iterations,
                   learning_rate=exercise.learning_rate if learning_rate is None else learning_rate,
                   print_cost=exercise.print_every)
-    if history.stopped:
-        print(history.stopped)
     for part, (examples, labels) in parts.items():
         print(f"{part} accuracy: {accuracy(network, examples, labels) * 100:.2f} %")
     if target is not None:

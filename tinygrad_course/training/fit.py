@@ -16,13 +16,14 @@ from tinygrad_course.errors import InputError, did_you_mean
 from tinygrad_course.holding import in_mode
 from tinygrad_course.nn import Module
 from tinygrad_course.optim import Optimizer, Schedule
+from tinygrad_course.shell import is_notebook
 from tinygrad_course.training.progress import training_progress
-from tinygrad_course.training.history import History, TrainingDiverged
+from tinygrad_course.training.history import History, TrainingDiverged, TrainingInterrupted
 from tinygrad_course.training.run import Batches, Callback, TrainingRun, train_eagerly
 from tinygrad_course.training.validation import POINTS, checked_validation, labels_of
 from tinygrad_course.tensor import Array, plain
 
-__all__ = ["ENGINES", "History", "TrainingDiverged", "accuracy", "fit", "predict"]
+__all__ = ["ENGINES", "History", "TrainingDiverged", "TrainingInterrupted", "accuracy", "fit", "predict"]
 
 ENGINES = ("auto", "eager", "numpy", "native")
 SETTINGS = ("iterations", "epochs", "learning_rate", "optimizer", "cost", "batch_size", "seed", "print_cost",
@@ -67,8 +68,10 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     as they were left. The numbers are those of one training without a break, bit for bit; to rounding where a compiled
     step keeps weights in the span of the data.
 
-    Ctrl-C ends training after the iteration at hand: the parameters and the history so far are kept, and
-    `History.stopped` says so. A second Ctrl-C raises KeyboardInterrupt at once.
+    Ctrl-C, or interrupting the kernel, ends training after the iteration at hand. The parameters and the history so far
+    are kept; `History.stopped` says after which iteration and at which cost, and this is printed. In a notebook it is
+    raised, as TrainingInterrupted, a KeyboardInterrupt with the `history`, so that the cells that wait do not run; the
+    model can be used, or trained further, in the next. A second Ctrl-C raises KeyboardInterrupt at once.
 
     engine: "auto" picks the fastest: machine code, NumPy code or, where the model cannot be compiled or compiling does
     not pay, eager training. "native", "numpy" and "eager" force one. `History.engine` is what ran, `History.why` the
@@ -133,6 +136,11 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
                 train(run, engine)
         finally:
             history.seconds = so_far + time.perf_counter() - start - run.seconds_elsewhere
+    if interrupted:
+        history.stopped = history.stopped or "interrupted when training was over"
+        if is_notebook():
+            raise TrainingInterrupted(history)
+        print(history.stopped)
     return history
 
 

@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import Any
 
 from tinygrad_course.errors import InputError
+from tinygrad_course.shown import Table
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
-    """What happened in training.
+    """What happened in training. Shows itself as a line and, in a notebook, with a table and the curve of the cost.
 
     costs: the cost before the update of an iteration, for the recorded iterations, counted from 0.
     validation_costs, validation_accuracies: the same of the validation data, where there were any; the last after the
@@ -68,6 +69,42 @@ class History:
         return replace(self, costs=dict(self.costs), validation_costs=dict(self.validation_costs),
                        validation_accuracies=dict(self.validation_accuracies), stopped=None)
 
+    def __repr__(self) -> str:
+        cost = f": cost {self._first(self.costs)} to {self._last(self.costs)}" if self.costs else ""
+        if self.validation_costs:
+            cost += f", of the validation data {self._last(self.validation_costs)}"
+        return (f"History of {self.iterations} iterations in {self.seconds:.3g} s, engine {self.engine}{cost}"
+                + (f"; {self.stopped}" if self.stopped else ""))
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_() + self._curve()
+
+    def _table(self) -> Table:
+        cells = {"iterations": str(self.iterations), "first cost": self._first(self.costs),
+                 "last cost": self._last(self.costs), "seconds": f"{self.seconds:.3g}", "engine": self.engine}
+        if self.validation_costs:
+            cells["last validation cost"] = self._last(self.validation_costs)
+        if self.validation_accuracies:
+            cells["accuracy there"] = f"{self.validation_accuracies[max(self.validation_accuracies)] * 100:.4g} %"
+        return Table(repr(self), list(cells), [list(cells.values())])
+
+    def _curve(self) -> str:
+        """The cost over the iterations as SVG; nothing where there is no matplotlib or no cost."""
+        from tinygrad_course.visualize.plots import plot_costs
+        try:
+            svg = plot_costs(self).following_svg()
+        except InputError:
+            return ""
+        return svg[svg.index("<svg "):]
+
+    @staticmethod
+    def _first(costs: dict[int, float]) -> str:
+        return f"{costs[min(costs)]:.6g}" if costs else ""
+
+    @staticmethod
+    def _last(costs: dict[int, float]) -> str:
+        return f"{costs[max(costs)]:.6g}" if costs else ""
+
 
 class TrainingDiverged(InputError):
     """The cost became NaN or infinite. `history` is what happened before; the model has its last good parameters."""
@@ -75,3 +112,19 @@ class TrainingDiverged(InputError):
     def __init__(self, message: str, history: History):
         super().__init__(message)
         self.history = history
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Training was interrupted in a notebook: cells that wait do not run, as after any KeyboardInterrupt.
+
+    `history` is what happened before; the model has the parameters that it had got by then.
+    """
+
+    def __init__(self, history: History):
+        super().__init__(f"{history.stopped}. The model has the parameters from then; sys.last_value.history is the "
+                         "history")
+        self.history = history
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints: where in our loop it was tells nothing."""
+        return [f"KeyboardInterrupt: {self}"]

@@ -64,7 +64,7 @@ class TrainingRun:
 
     iterations: how many updates there are to be in all; start: how many there were before, in a training that this
     one goes on with.
-    report: called with (iterations done, cost).  interrupted: not empty any more once Ctrl-C has been pressed.
+    progress: called with (iterations done, cost).  interrupted: not empty any more once Ctrl-C has been pressed.
     parameters: those of the model, looked up again after each callback, which may have added some.
     has_buffers: whether the model holds something else that it depends on, such as running statistics.
     seconds_elsewhere: spent in callbacks.
@@ -76,7 +76,7 @@ class TrainingRun:
     record_every: int
     print_cost: int | None
     callback: Callback | None
-    report: Callable[[int, float], None]
+    progress: Callable[[int, float], None]
     interrupted: Sequence[int]
     history: History
     validation: Validation | None = None
@@ -84,6 +84,7 @@ class TrainingRun:
     has_buffers: bool = field(init=False)
     start: int = field(init=False)
     seconds_elsewhere: float = 0.0
+    last_cost: float | None = None  # before the update of the last iteration that was made here
     said: bool = False  # what is not trained
 
     def __post_init__(self) -> None:
@@ -123,6 +124,7 @@ class TrainingRun:
 
     def call_back(self, iteration: int, cost: float) -> None:
         """What the user wants to see; the time that it takes is none of training."""
+        self.last_cost = cost
         if self.callback is not None:
             start = time.perf_counter()
             try:
@@ -136,6 +138,11 @@ class TrainingRun:
             validation = "" if self.validation is None else self.validation.said(iteration)
             print(f"Cost after iteration {iteration}: {cost:{'f' if abs(cost) < 1e9 else 'g'}}{validation}")
 
+    def report(self, done: int, cost: float) -> None:
+        """So many iterations are done; the cost is that before the update of the last."""
+        self.last_cost = cost
+        self.progress(done, cost)
+
     def validated(self, iteration: int, evaluate: Callable[[], tuple[float, Array | None]] | None = None) -> bool:
         """Evaluate on the validation data, if that is due or training over. Whether training is to end here."""
         validation = self.validation
@@ -146,7 +153,9 @@ class TrainingRun:
 
     def note_interruption(self) -> None:
         done = self.history.iterations
-        self.history.stopped = f"interrupted after iteration {done - 1}" if done else "interrupted before iteration 0"
+        place = f"after iteration {done - 1}" if done else "before iteration 0"
+        cost = "" if self.last_cost is None else f", cost {self.last_cost:.6g}"
+        self.history.stopped = f"interrupted {place}{cost}"
 
     def has_finite_parameters(self) -> bool:
         return all(np.isfinite(parameter._data).all() for parameter in self.parameters)
