@@ -44,9 +44,8 @@ UPWARDS = {
     ("tensor", "protocols"): "t @ array and np.tanh(t) are methods of Tensor; what they do is read after Tensor",
     ("tensor", "autodiff"): "t.backward() is a method of Tensor",
     ("protocols", "numpy_functions"): "np.std(t) is looked for there when it is first called",
-    ("training", "visualize"): "runs.plot() is a method of what was compared",
+    ("training", "visualize"): "runs.plot() is a method of what was compared; a History shows itself with its curve",
     ("nn", "summary"): "nn.summary(model) is where users look for it",
-    ("training", "visualize"): "a History shows itself with its curve, where plots are installed",
     ("compiler.step", "compiler.javascript"): "step.javascript() is a method of a step",
 }
 

@@ -92,10 +92,9 @@ class History:
         """The cost over the iterations as SVG; nothing where there is no matplotlib or no cost."""
         from tinygrad_course.visualize.plots import plot_costs
         try:
-            svg = plot_costs(self).following_svg()
+            return plot_costs(self).inline_svg()
         except InputError:
             return ""
-        return svg[svg.index("<svg "):]
 
     @staticmethod
     def _first(costs: dict[int, float]) -> str:

@@ -1,10 +1,8 @@
 """Several trainings that differ in one thing, side by side: learning rates, widths, initial values."""
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from inspect import signature
 from typing import Any
 
@@ -63,8 +61,7 @@ class Runs:
             plot = self.plot()
         except InputError:  # no matplotlib, or nothing to draw: there is the table
             return table
-        picture = b64encode(plot.rendered("png")).decode()
-        return f'{table}<img width="700" alt="{escape(plot.alt)}" src="data:image/png;base64,{picture}">'
+        return table + str(plot.inline_svg())
 
 
 def compare_runs(variants: Mapping[str, Variant], X: Any, Y: Any, *, model: Callable[[], Module] | None = None,

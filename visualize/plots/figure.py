@@ -103,6 +103,11 @@ class Plot(Figure):
         text = text.replace("<svg ", f'<svg class="{CLASS}" ', 1)
         return text.replace("<defs>", f"<style>{rules}</style>\n <defs>", 1)
 
+    def inline_svg(self) -> str:
+        """The same within a page of HTML."""
+        svg = self.following_svg()
+        return svg[svg.index("<svg "):]
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """How notebooks show it."""
         about_to_appear(self)
