@@ -204,7 +204,8 @@ def shape_of(value: Any, quantities: Mapping[str, Any], hint: str = "") -> Any:
     if not isinstance(value, (np.ndarray, np.generic, float)) or not np.size(value):
         return None
     same = [name for name, one in quantities.items() if np.shape(one) == np.shape(value)
-            and not isinstance(one, (str, tuple)) and np.allclose(one, value, rtol=1e-9, atol=1e-12)]
+            and not isinstance(one, (str, tuple))
+            and np.allclose(np.multiply(one, 1.0), np.multiply(value, 1.0), rtol=1e-9, atol=1e-12)]
     return hint if hint in same else next(iter(same), None)
 
 

@@ -161,6 +161,7 @@ class Report:
             yield from ["Not all of it could be read or run:", *("  " + line for line in self.problem.splitlines()), ""]
         if not self.verdicts and not self.problem:
             yield from ["None of the course's functions was found in it.", ""]
+            yield from self.advice(width)
         for verdict in self.verdicts:
             if found := verdict.lines(self.hint, self.with_details):
                 yield verdict.name + (f" ({verdict.place})" if verdict.place else "")
@@ -174,6 +175,19 @@ class Report:
             yield from wrapped(f"not looked at: {listed(self.not_looked_at)}", "", "  ", width)
         for note in self.notes:
             yield from wrapped(f"note: {note}", "", "  ", width)
+
+    def advice(self, width: int) -> Iterator[str]:
+        """How to check functions that are not the course's."""
+        backward = [name for name in self.not_looked_at if "back" in name.lower() or "grad" in name.lower()]
+        if self.not_looked_at:
+            name = (backward or self.not_looked_at)[0].split(" ")[0]
+            yield from wrapped("A gradient function of any other kind is checked in Python, against a model that "
+                               "computes the same:", "", "", width)
+            yield "  from tinygrad_course import nn"
+            yield "  from tinygrad_course.compare import check_backward"
+            yield "  model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3), nn.Softmax())  # as yours"
+            yield f"  check_backward({name}, model, X, Y)    # examples=\"rows\" for one example per row"
+            yield ""
 
     def __repr__(self) -> str:
         return self.text()

@@ -120,7 +120,8 @@ def backward(activations: Sequence[str], regularised: bool = False, dropout: boo
     formulas = [m_of("X", "Y", f"A{L}")]
     for l in range(L, 0, -1):
         A, Z, dZ, before = symbol(f"A{l}"), symbol(f"Z{l}"), symbol(f"dZ{l}"), symbol("X" if l == 1 else f"A{l - 1}")
-        own = same_slopes(activations[l - 1], A, Z)
+        # With softmax or no activation, and the costs that belong to them, dZ is A - Y as well: no slope of its own.
+        own = same_slopes(activations[l - 1], A, Z) if l < L or activations[-1] == "sigmoid" else []
         if l == L:
             formulas.append(Formula(f"dZ{l}", A - symbol("Y"), hidden=True, slopes=tuple(own), why=WHY_LAST,
                                     also=tuple(dA_of(A, symbol("Y")) * one for one in own)))

@@ -26,7 +26,7 @@ SMALL = "large weights put tanh and sigmoid where they are flat, so small random
 def zero_flaws(quantity: str, value: Any, shape: tuple[int, ...], right: str) -> list[Flaw]:
     """A bias, or the weights of logistic regression: zeros of this shape."""
     flaws = shape_flaws(quantity, value, shape, right)
-    value = np.asarray(value)
+    value = np.asarray(value, dtype=float)
     if value.size and not np.all(value == 0):
         several = bool(np.ptp(value)) or value.size == 1
         said = "ones" if np.all(value == 1) else "random numbers" if several else str(value.flat[0])

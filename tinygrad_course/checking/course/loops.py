@@ -1,6 +1,7 @@
 """Verdicts on functions that loop or draw random numbers, and the inputs of those that are judged by a reference."""
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -79,6 +80,10 @@ def _read(verdict: Verdict, template: Any, answer: Mapping[str, Any], scalars: f
     reading = structure.read(template, answer["returned"], scalars)
     verdict.details += [one for one in reading.problems if one not in verdict.details]
     verdict.notes += [one for one in reading.notes if one not in verdict.notes]
+    if isinstance(answer["returned"], Mapping):
+        spare = [key for key in answer["returned"] if re.fullmatch(r"[Wb]\d+", key) and key not in template]
+        if spare and not verdict.details:
+            verdict.details.append(f"the result has {listed(spare)} besides: there is no such layer")
     for flaw in flaws_of(given, reading.values):
         flaws.setdefault((flaw.quantity, flaw.name), flaw)
     for quantity in reading.values:

@@ -44,7 +44,9 @@ def network(seed: int, layer_dims: Sequence[int], m: int, activations: Sequence[
             A = A * values[f"D{l}"] / dropout
         values |= {f"W{l}": W, f"b{l}": b, f"Z{l}": Z, f"A{l}": A}
     labels = (random.uniform(size=A.shape) > 0.5) * 1.0
-    if m > 1:
+    if activations[-1] == "softmax":
+        labels = np.eye(A.shape[0])[:, random.randint(0, A.shape[0], m)]
+    elif m > 1:
         labels[:, 0], labels[:, 1] = 0.0, 1.0
     return values | {"Y": labels if Y is None else Y}
 

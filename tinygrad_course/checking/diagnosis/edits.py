@@ -306,6 +306,13 @@ def texts(node: ast.expr, role: Standing, text: _Text, scope: Scope) -> Iterator
         yield from (Found(repr(other + number), "another key", 0.8) for other in ("W", "b", "Z", "A", "dW", "db"))
 
 
+def prefixes(node: ast.expr, role: Standing, text: _Text, scope: Scope) -> Iterator[Found]:
+    """grads[str(l)] for grads["dW" + str(l)]."""
+    if isinstance(node, ast.Call) and text.of(node.func) == "str":
+        for letter in ("W", "b", "dW", "db", "dA", "A", "Z"):
+            yield Found(f"{letter!r} + {text.of(node)}", "a key without its letter", 0.6)
+
+
 def transposes(node: ast.expr, role: Standing, text: _Text, scope: Scope) -> Iterator[Found]:
     if isinstance(node, ast.Attribute) and node.attr == "T":
         yield Found(text.of(node.value), "a transpose", 0.5)
@@ -419,8 +426,8 @@ def factors(node: ast.expr, role: Standing, text: _Text, scope: Scope) -> Iterat
         yield Found(f"({own} ** 2)", "a square is missing", 0.75)
 
 
-CHANGES: list[Change] = [other_name, other_function, operators, signs, numbers, texts, transposes, indices, calls,
-                         tuples, comparisons, functions_missing, factors]
+CHANGES: list[Change] = [other_name, other_function, operators, signs, numbers, texts, prefixes, transposes, indices,
+                         calls, tuples, comparisons, functions_missing, factors]
 
 # --------------------------------------------------------------------------------------------------- lines
 

@@ -15,9 +15,13 @@ POWERS = [10.0 ** -k for k in range(3, 17)]
 
 @dataclass(frozen=True)
 class Guard:
-    """Numbers kept away from 0 by `size`. style: "add" for log(x + size), "clip" for log(max(x, size))."""
+    """Numbers kept away from 0 by `size`. style: "add" for log(x + size), "clip" for log(max(x, size)).
+
+    only: the letter of the cost's logarithm that is guarded, A or "1 - A", where it is not both.
+    """
     style: str
     size: float
+    only: str = ""
 
     @property
     def said(self) -> str:
@@ -30,7 +34,8 @@ class Guard:
 
     def within(self, node: Expression) -> Expression:
         args = [self.within(arg) for arg in node.args]
-        if node.head == "log":
+        of = "A" if node.head == "log" and node.args[0].head == "symbol" else "1 - A"
+        if node.head == "log" and self.only in ("", of):
             args = [self.guarded(args[0])]
         elif node.head == "divide" and not node.args[1].is_number():
             args = [args[0], self.guarded(args[1])]
@@ -38,6 +43,23 @@ class Guard:
 
     def guarded(self, node: Expression) -> Expression:
         return node + number(self.size) if self.style == "add" else function("max", node, self.size)
+
+
+SOFTMAX = ("it is the cost of a softmax output, -(1/m) sum(Y log(A)) with one-hot labels; the course's has one "
+           "sigmoid unit")
+
+
+def of_softmax(formula: Formula) -> Formula:
+    """The cost with one-hot labels: without the term (1 - Y) log(1 - A)."""
+    if formula.name != "cost" or not formula.scalar:
+        return formula
+    return formula._replace(right=_without_second(formula.right), also=())
+
+
+def _without_second(node: Expression) -> Expression:
+    if node.head == "sum" and node.args[0].head == "add":
+        return Expression("sum", (node.args[0].args[0],), node.shape, node.params, node.content)
+    return Expression(node.head, tuple(map(_without_second, node.args)), node.shape, node.params, node.content)
 
 
 def in_source(source: str) -> Iterator[Guard]:
@@ -48,7 +70,7 @@ def in_source(source: str) -> Iterator[Guard]:
     named = any(word in source.lower() for word in ("eps", "clip", "tiny", "small"))
     for size in dict.fromkeys([*sizes, *(POWERS if named else [])]):
         for style in ("add", "clip"):
-            yield Guard(style, size)
+            yield from (Guard(style, size, only) for only in ("", "A", "1 - A"))
 
 
 def notes(source: str) -> list[str]:

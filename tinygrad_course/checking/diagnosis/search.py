@@ -157,7 +157,8 @@ class _Search:
         found = []
         probe = self.observations[self.probe]
         for findings in self.descend(0, probe, Path(dict(probe.given), left=mistakes)):
-            if all(self.reproduces(findings, other) for i, other in enumerate(self.observations) if i != self.probe):
+            if not _circular(findings) and all(self.reproduces(findings, other) for i, other in
+                                               enumerate(self.observations) if i != self.probe):
                 found.append(findings)
             if self.late() or len(found) > 300:
                 break
@@ -370,6 +371,9 @@ class _Search:
                 continue
             variant = self.alone(place, mistakes)
             found.append(Finding(formula, variant, numbers="" if variant else numbers))
+        if _circular(found):  # two wrong results that are equal say nothing about each other
+            found = [f._replace(variant=None, numbers=self.numbers(self.program.index(f.formula), {}))
+                     if f.variant is not None and f.variant.expression.head == "symbol" else f for f in found]
         open_ = [f.formula.name for f in found if f.variant is None]
         return [f if f.variant else f._replace(suspect=self.first_suspect(open_)) for f in found]
 
@@ -453,6 +457,13 @@ class _Search:
             if spoilt & set(self.returned) == set(wrong):
                 return formula.name
         return wrong[0]
+
+
+def _circular(findings: Sequence[Finding]) -> bool:
+    """Whether two results are explained by each other."""
+    pairs = {(f.formula.name, str(f.variant.expression.content)) for f in findings
+             if f.variant is not None and f.variant.expression.head == "symbol"}
+    return any((b, a) in pairs for a, b in pairs)
 
 
 def _elements(observation: Observation) -> int:
