@@ -116,7 +116,8 @@ class Optimizer:
             return self.update(w, g, state)
         *state_of_rule, t = state
         schedule = self.learning_rate
-        vars(self)["learning_rate"] = schedule(t)  # the rule is written for a number
+        rate = schedule(t)  # the rule is written for a number; NumPy's own would turn float32 into float64
+        vars(self)["learning_rate"] = float(rate) if isinstance(rate, (np.generic, np.ndarray)) else rate
         try:
             new, new_state = self.update(w, g, tuple(state_of_rule))
         finally:

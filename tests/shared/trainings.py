@@ -31,7 +31,7 @@ class Outcome:
 
     def arrays(self) -> dict[str, Any]:
         states = {f"{name}, state {k}": part for name, p in self.model.named_parameters()
-                  for k, part in enumerate(self.optimizer.states.get(p, ()))}
+                  for k, part in enumerate(self.optimizer.state_of(p, p.data))}
         return self.model.state_dict() | states
 
 

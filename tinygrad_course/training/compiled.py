@@ -17,7 +17,7 @@ from tinygrad_course.compiler.program import StateSlot
 from tinygrad_course.compiler.side_effects import attributes, changes, put_back
 from tinygrad_course.errors import InputError
 from tinygrad_course.mode import observed
-from tinygrad_course.tensor import Array, Tensor
+from tinygrad_course.tensor import Array
 from tinygrad_course.training.pending import computed_when_read
 from tinygrad_course.training.run import TrainingRun, Values, named, train_eagerly
 from tinygrad_course.training.notices import EagerWarning, warn_user
@@ -243,13 +243,13 @@ class CompiledLoop:
         """The values that the step has by now have the lowest validation cost so far."""
         self.best = Chunk(0, self.steps.current.snapshot(), self.steps.current, None)
 
-    def best_values(self) -> list[tuple[Tensor, Array]]:
-        """The parameters with the lowest validation cost so far; those of the model stay as they are."""
+    def best_values(self) -> Values | None:
+        """The values with the lowest validation cost so far; those of the model stay as they are."""
         if self.best is None:
-            return []
+            return None
         now = Values.now(self.run)
         self.best.go_back_to(self.best.start)
-        found = [(parameter, parameter._data) for parameter in self.run.parameters]
+        found = Values.now(self.run)
         now.put_back()
         return found
 

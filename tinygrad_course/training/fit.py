@@ -61,7 +61,7 @@ def fit(model: Module, X: Any, Y: Any, *, iterations: int | None = None, epochs:
     the History, and printed beside the cost, before the update of every `validate_every`-th iteration: by default as
     often as the cost is recorded or printed, if that was said, else a hundred times.
     patience: training ends when so many evaluations of the validation data in a row gave no lower cost. The model then
-    has the parameters with the lowest; also where training was not ended early.
+    has the parameters with the lowest, and the optimizer what it kept by then; also where training was not ended early.
     progress: whether to show a progress bar; by default on a terminal or in a notebook.
     resume: the History of a training that is to go on, from a checkpoint for instance: so many `iterations` or
     `epochs` more, counted on from there and with the batches that would have come, given the model and the optimizer

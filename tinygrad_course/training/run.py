@@ -192,33 +192,34 @@ class Values:
 
     def put_back(self) -> None:
         """What an attribute is called by now that was not there is left; it holds nothing of an earlier update."""
+        vars(self.optimizer).update(self.attributes)
+        self.put_back_states()
+
+    def put_back_states(self) -> None:
+        """All but the optimiser's settings: what updates change."""
         for parameter, array in zip(self.parameters, self.arrays):
             parameter.hold(array)
         for entry, array in self.buffers:
             entry.put(array)
-        vars(self.optimizer).update(self.attributes, states=self.states)
+        self.optimizer.states = self.states
 
 
 class Best:
-    """The parameters and buffers with the lowest validation cost, where training is to end with them."""
+    """The values with the lowest validation cost, where training is to end with them."""
 
-    def __init__(self, run: TrainingRun, values: Sequence[tuple[Tensor, Array]] = ()):
-        """values: the parameters that were best so far, where another engine has made some updates."""
-        self.values = list(values)
-        self.buffers: list[tuple[StateEntry, Array]] = []
+    def __init__(self, run: TrainingRun, values: Values | None):
+        """values: those that were best so far, where another engine has made some updates."""
+        self.values = values
         self.run = run
         if run.validation is not None:
             run.validation.keep = self.keep
 
     def keep(self) -> None:
-        self.values = [(parameter, parameter._data) for parameter in self.run.parameters]
-        self.buffers = self.run.buffers()
+        self.values = Values.now(self.run)
 
     def put_back(self) -> None:
-        for parameter, array in self.values:
-            parameter.hold(array)
-        for entry, array in self.buffers:
-            entry.put(array)
+        if self.values is not None:
+            self.values.put_back_states()
 
 
 def named(X: Array, Y: Array) -> tuple[Tensor, Tensor]:
@@ -230,7 +231,7 @@ def named(X: Array, Y: Array) -> tuple[Tensor, Tensor]:
 
 
 def train_eagerly(run: TrainingRun, before: Values | None = None,
-                  best_so_far: Sequence[tuple[Tensor, Array]] = ()) -> None:
+                  best_so_far: Values | None = None) -> None:
     """Every iteration records its graph, runs back through it and updates the parameters.
 
     before: what was there before the last update, where another engine has made some; best_so_far: see `Best`.
