@@ -8,6 +8,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat", reason="pip install nbclient ipykernel")
 nbclient = pytest.importorskip("nbclient", reason="pip install nbclient ipykernel")
+jupyter_client = pytest.importorskip("jupyter_client", reason="pip install nbclient ipykernel")
 pytest.importorskip("ipykernel", reason="pip install nbclient ipykernel")
 
 PLANAR = """
@@ -16,6 +17,11 @@ from tinygrad_course import *
 from tinygrad_course.models import PlanarClassifier
 X, Y = data.planar()
 model = PlanarClassifier()
+"""
+ENDLESS = """
+import os, signal, threading
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()  # as a front end does
+fit(model, X, Y, iterations=10 ** 8, learning_rate=1.2, engine="eager", progress=False)
 """
 SLOW = "callback=lambda i, model, cost: time.sleep(0.02)"
 
@@ -62,18 +68,27 @@ def test_the_bar_is_one_display_and_ends_as_a_line_between_plain_lines() -> None
     assert [output.output_type for output in quick] == ["stream"]  # no bar for what takes no time
 
 
-def test_an_interrupted_training_says_so_and_stops_the_cells_that_wait() -> None:
-    endless = ("import os, signal, threading\n"
-               "threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()\n"  # as a front end does
-               "fit(model, X, Y, iterations=10 ** 8, learning_rate=1.2, engine='eager', progress=False)")
-    [[said], [left]] = run([endless, "import sys\nhistory = sys.last_value.history\n"
+def test_an_interrupted_training_says_so_and_keeps_what_it_has() -> None:
+    [[said], [left]] = run([ENDLESS, "import sys\nhistory = sys.last_value.history\n"
                             "again = fit(PlanarClassifier(), X, Y, iterations=history.iterations, learning_rate=1.2,\n"
                             "            engine='eager', progress=False)\n"
                             "print(history.iterations, history.costs == again.costs)"])
-    assert said.output_type == "error" and len(said.traceback) == 1  # an error reply is what makes a kernel drop others
+    assert said.output_type == "error" and len(said.traceback) == 1
     told = re.fullmatch(r"KeyboardInterrupt: interrupted after iteration (\d+), cost 0\.\d+\. The model has .*",
                         said.traceback[0])
     assert told and left.text == f"{int(told[1]) + 1} True\n"
+
+
+def test_an_interrupted_training_stops_the_cells_that_wait() -> None:
+    manager, client = jupyter_client.manager.start_new_kernel(kernel_name="python3")
+    try:
+        waiting = [client.execute(PLANAR + ENDLESS), client.execute("1 + 1")]
+        replies = [client.get_shell_msg(timeout=60) for _ in waiting]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert [reply["parent_header"]["msg_id"] for reply in replies] == waiting
+    assert [reply["content"]["status"] for reply in replies] == ["error", "aborted"]
 
 
 def test_an_error_is_the_users_own_line_and_the_message() -> None:
@@ -92,5 +107,6 @@ def test_results_show_themselves() -> None:
     [imported, *shown] = run(["from tinygrad_course import compare, equations", *cells])
     assert imported == []
     for [output], expected in zip(shown, cells.values(), strict=True):
-        assert output.output_type == "execute_result" and expected in output.data["text/plain"]
+        text = output.data["text/plain"]
+        assert output.output_type == "execute_result" and expected in text and len(text.splitlines()) > 3
     assert ["text/html" in output.data for [output] in shown] == [True, True, True, False]
