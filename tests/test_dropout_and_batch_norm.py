@@ -210,3 +210,14 @@ def test_batch_norm_and_dropout_against_torch() -> None:
     theirs_dropped = torch.nn.Dropout(0.3)(torch.from_numpy(ones)).numpy()
     np.testing.assert_allclose(np.unique(ours_dropped), np.unique(theirs_dropped), rtol=1e-15)
     assert np.mean(ours_dropped) == pytest.approx(np.mean(theirs_dropped), abs=6 * np.sqrt(2 * 0.3 / 0.7 / ones.size))
+
+
+def test_modes_reach_what_contents_leaves_out() -> None:
+    class Renamed(nn.Module):
+        def __init__(self) -> None:
+            self.layer, self.dropped = nn.Linear(2, 1), nn.Dropout(0.5)
+
+        def contents(self) -> Any: return [("W1", self.layer.W), ("b1", self.layer.b)]
+
+    model = Renamed()
+    assert not model.eval().dropped.training and model.train().dropped.training
