@@ -122,7 +122,7 @@ const texts = {
   costCurve: "Cost",
   log: "log axis",
   plane: "What it predicts",
-  planeHint: "Click to add a point; the switch says of which class.",
+  planeHint: "Click for a new point of that class; it takes the place of an example.",
   addClass: "class of a new point",
   takeBack: "Take points back",
   units: "What each hidden unit sees",
@@ -143,5 +143,4 @@ const texts = {
     `The cost became infinite or no number in iteration ${i}: training stopped ` +
     "and went back to the last good state. Try a smaller learning rate.",
   noNumber: (name) => `${name} is the first step that gave something that is no finite number.`,
-  dataNote: "Points that you added are part of the training data.",
 };
