@@ -49,7 +49,7 @@ def explain(function: CourseFunction, calls: Calls, trials: Trials, source: str,
 
 def _read(verdict: Verdict, source: str, line: int) -> None:
     """Neither the table nor a small change explains it: what the source shows in its loops."""
-    found = reading.loop_mistakes(source)
+    found = reading.loop_mistakes(source) or reading.unused_arguments(source)
     if not found:
         return
     for mistake in found:

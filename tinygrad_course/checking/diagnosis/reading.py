@@ -80,6 +80,31 @@ def _fixed(loop: ast.For, moving: set[str]) -> Iterator[Explained]:
                             "relu: relu_backward", line=node.lineno)
 
 
+def unused_arguments(source: str) -> list[Explained]:
+    """Arguments that are not used, where names from outside the function are: a global in place of an argument."""
+    try:
+        function = ast.parse(source).body[0]
+    except (SyntaxError, IndexError):
+        return []
+    if not isinstance(function, ast.FunctionDef):
+        return []
+    names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
+    own = {one.arg for one in function.args.args} | {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    called = {node.func.id for node in ast.walk(function) if isinstance(node, ast.Call)
+              and isinstance(node.func, ast.Name)}
+    used = [one for one in names if isinstance(one.ctx, ast.Load)]
+    outside = [one for one in used if one.id not in own | called | {"np", "math"}]
+    unused = [one.arg for one in function.args.args if one.arg not in {name.id for name in used}
+              and one.arg not in ("self", "print_cost", "parameters")]
+    if not unused or not outside:
+        return []
+    line = outside[0].lineno
+    return [Explained(outside[0].id, "a global name where an argument belongs",
+                      f"{', '.join(dict.fromkeys(one.id for one in outside))} is none of the function's own names, and "
+                      f"its argument {', '.join(unused)} is not used", line=line,
+                      code=source.splitlines()[line - 1].strip())]
+
+
 def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(
         node.func, ast.Attribute) else ""
