@@ -4,6 +4,7 @@
 # make bench        our engines and other frameworks on the same models (ARGS="..." for it; WHAT=tools or another one
 #                   for the other benchmarks, ARGS=--help says what there is)
 # make bounds       the tests with the oldest versions of all packages that setup.cfg allows
+# make docs         the site, in docs/build/html; make notebooks: the tutorial's notebooks from their sources
 # make sizes        how large each room of the library is
 #
 # The first three make an environment in .venv the first time and use it again, until the sources change.
@@ -19,13 +20,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Folders too: they change when a file in them is deleted.
 SOURCES := Makefile setup.cfg pyproject.toml README.md LICENSE \
-    $(shell find tinygrad_course models visualize \( -type d -o -name '*.py' -o -name py.typed \) \
+    $(shell find tinygrad_course models visualize docs/notebooks \( -type d -o -name '*.py' -o -name py.typed \) \
         ! -name __pycache__)
 # After `pip install -e .` nothing tells but this file that the environment has no regular install any more.
 EDITABLE := $(wildcard $(VENV)/lib/python*/site-packages/__editable__*tinygrad_course*)
 
 .NOTPARALLEL:
-.PHONY: reproduce test lint bench bounds sizes clean again
+.PHONY: reproduce test lint bench bounds sizes docs notebooks clean again
 
 reproduce: $(VENV)/installed-all
 	$(VENV)/bin/tgc reproduce $(ARGS)
@@ -55,6 +56,14 @@ bounds:
 	$(VENV)-bounds/bin/python -m pip install --quiet --constraint $(VENV)-bounds/bounds.txt '.[all,test]'
 	rm -rf build
 	$(call PYTEST,$(VENV)-bounds) $(ARGS)
+
+# The site, in docs/build/html: offline, every warning an error, every code block executed.
+docs: $(VENV)/installed-test
+	$(VENV)/bin/sphinx-build -W -n --keep-going -b html docs docs/build/html
+
+# The tutorial's notebooks, without outputs, from their sources.
+notebooks: $(VENV)/installed-test
+	$(VENV)/bin/python docs/extensions/write_notebooks.py
 
 sizes:
 	@$(PYTHON) tests/shared/sizes.py

@@ -99,7 +99,7 @@ def test_a_right_file_a_wrong_one_and_one_that_cannot_be_run(tmp_path: Path) -> 
 
     (tmp_path / "broken.py").write_text("def propagate(w, b, X, Y:\n")
     done = tgc(tmp_path, "check", "broken.py")
-    assert (done.returncode, done.stderr) == (2, "") and "broken.py, line 1" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "") and "broken.py, line 1" in done.stdout
 
 
 def test_our_own_closed_form(tmp_path: Path) -> None:

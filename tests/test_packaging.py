@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy, out = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
-    for name in FOLDERS:
+    for name in (*FOLDERS, "docs/notebooks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run([sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
                            "--no-index", "--disable-pip-version-check", "--wheel-dir", out, copy],
@@ -46,6 +46,8 @@ def test_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None:
     expected = {f"{package.replace('.', '/')}/{path.relative_to(ROOT / folder).as_posix()}"
                 for folder, package in FOLDERS.items() for path in (ROOT / folder).rglob("*")
                 if path.suffix in (".py", ".html", ".css", ".js")} | {"tinygrad_course/py.typed"}
+    expected |= {f"tinygrad_course/notebooks/{path.name}" for path in (ROOT / "docs/notebooks").iterdir()
+                 if path.suffix in (".py", ".ipynb")}
     found = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
     assert {name for name in found if ".dist-info/" not in name} == expected
     assert {name.split("/")[0].split("-")[0] for name in found} == {"tinygrad_course"}

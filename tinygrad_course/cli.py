@@ -380,6 +380,22 @@ def info(folder: str | None) -> None:
             "delete that folder to empty it")
 
 
+@tgc.command("notebooks")
+@click.argument("folder", type=path, default="notebooks", metavar="[FOLDER]")
+@click.option("--open", "opened", is_flag=True, help="Start JupyterLab there, where it is installed.")
+def notebooks_command(folder: str, opened: bool) -> int:
+    """Put the notebooks of the course into a folder.
+
+    A notebook that is there already is never overwritten. The folder is ./notebooks unless another one is given.
+    """
+    from tinygrad_course.course.notebooks import open_notebooks, write_notebooks
+
+    target, done = write_notebooks(folder)
+    for name, state in done.items():
+        print(f"{target / name}: {state}")
+    return open_notebooks(target) if opened else 0
+
+
 def _model(name: str) -> Any:
     """A model of the course as it starts, or a trained one from a file."""
     if name in course.EXERCISES:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from matplotlib import style
 from matplotlib.figure import Figure
@@ -39,6 +40,24 @@ def house_style() -> Iterator[None]:
     """Draw in the style of this package; the user's settings are back afterwards."""
     with style.context(["default", STYLE]):
         yield
+
+
+# A point of a scatter plot; matplotlib writes its place to a millionth of a point, and all of its style.
+MARKER = re.compile(r'(<use xlink:href="#\w+") x="([\d.]+)" y="([\d.]+)" style="([^"]*)"')
+
+
+def _markers_shortened(svg: str) -> tuple[str, str]:
+    """The document with a class in place of each point's style, and the rules of the classes.
+
+    A class is called by what it says: the same in every picture of a page.
+    """
+    classes: dict[str, str] = {}
+
+    def short(point: re.Match[str]) -> str:
+        name = classes.setdefault(point[4], f"m{crc32(point[4].encode()):08x}")
+        return f'{point[1]} x="{float(point[2]):.2f}" y="{float(point[3]):.2f}" class="{name}"'
+    svg = MARKER.sub(short, svg)
+    return svg, "".join(f" .{name} {{ {style} }}" for style, name in classes.items())
 
 
 class Plot(Figure):
@@ -101,7 +120,8 @@ class Plot(Figure):
         for role, colours in PAPER_COLOURS.items():
             text = re.sub("|".join(colours), palette[role], text)
         text = text.replace("<svg ", f'<svg class="{CLASS}" ', 1)
-        return text.replace("<defs>", f"<style>{rules}</style>\n <defs>", 1)
+        text, more = _markers_shortened(text)
+        return text.replace("<defs>", f"<style>{rules}{more}</style>\n <defs>", 1)
 
     def inline_svg(self) -> str:
         """The same within a page of HTML."""

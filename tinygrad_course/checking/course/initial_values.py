@@ -28,7 +28,7 @@ def zero_flaws(quantity: str, value: Any, shape: tuple[int, ...], right: str) ->
     flaws = shape_flaws(quantity, value, shape, right)
     value = np.asarray(value, dtype=float)
     if value.size and not np.all(value == 0):
-        several = bool(np.ptp(value)) or value.size == 1
+        several = value.min() != value.max() or value.size == 1  # it may be True and False, which have no difference
         said = "ones" if np.all(value == 1) else "random numbers" if several else str(value.flat[0])
         flaws.append(Flaw(quantity, f"{said} for zeros", "it starts at zero", said, right))
     return flaws
