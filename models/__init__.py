@@ -5,3 +5,7 @@ from tinygrad_course.models.planar_classifier import PlanarClassifier
 from tinygrad_course.models.two_layer_network import TwoLayerNetwork
 
 __all__ = ["DeepNetwork", "LogisticRegression", "PlanarClassifier", "TwoLayerNetwork"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,6 +17,10 @@ __all__ = ["InputError", "Tensor", "accuracy", "checkpoint", "compare_runs", "da
            "gradcheck", "hessian", "jacobian", "nn", "no_grad", "optim", "predict"]
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def load_ipython_extension(shell: object) -> None:
     """`%load_ext tinygrad_course`: `%%check` above a cell checks its function, `check()` all functions so far."""
     from tinygrad_course.checking import magics

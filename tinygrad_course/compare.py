@@ -23,6 +23,11 @@ from tinygrad_course.tensor import Array, Tensor, plain
 
 __all__ = ["Comparison", "Difference", "Row", "check_backward", "compare_gradients"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 TITLE = "autodiff, apart from the formulas by hand (largest difference) and from finite differences (relative)"
 CLOSED_FORM_TOLERANCE = 1e-9
 DIFFERENCES_TOLERANCE = 1e-5

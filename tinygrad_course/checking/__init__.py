@@ -4,3 +4,7 @@ from tinygrad_course.checking.check_file import check_file
 from tinygrad_course.checking.report import Report
 
 __all__ = ["Report", "check_backward", "check_file"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,6 +17,11 @@ from tinygrad_course.optim import Optimizer
 
 __all__ = ["STEPS", "NativeStep", "Step", "TracedStep", "Untraceable", "compile_step", "traced_step"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 STEPS: dict[str, type[Step]] = {kind.engine: kind for kind in (Step, NativeStep)}  # by the engine's name
 
 

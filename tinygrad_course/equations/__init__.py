@@ -9,3 +9,7 @@ from tinygrad_course.equations.explain import explain_backward
 from tinygrad_course.equations.from_graph import Equation
 
 __all__ = ["Derivation", "Equation", "derive", "explain_backward"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -7,3 +7,7 @@ from tinygrad_course.training.variants import compare_runs
 
 __all__ = ["EagerWarning", "History", "TrainingDiverged", "TrainingInterrupted", "UntrainedWarning", "accuracy",
            "checkpoint", "compare_runs", "fit", "predict"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,3 +2,7 @@
 from tinygrad_course.visualize.live.page import LivePage, live_page
 
 __all__ = ["LivePage", "live_page"]
+
+
+def __dir__() -> list[str]:
+    return __all__
