@@ -77,6 +77,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
+BOMBS = {"fork bomb", "shell bomb"}  # what doubles its processes without a pause
+
+
 def test_there_are_enough() -> None:
     assert len(HOMEWORK) >= 60 and set(SAID) <= set(HOMEWORK)
 
@@ -84,6 +87,8 @@ def test_there_are_enough() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("what", HOMEWORK)
 def test_nothing_is_left_and_nothing_is_changed(what: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if what in BOMBS and os.geteuid() == 0:
+        pytest.skip("the system does not bound root's processes: everything else on the machine would suffer")
     monkeypatch.setattr(process, "IMPORTING", 2.0)
     file = place / "homework" / "learner.py"
     file.write_text(HOMEWORK[what])
