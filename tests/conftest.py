@@ -31,6 +31,8 @@ def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
             patch.setenv(name, str(folder))
         patch.setattr("platformdirs.user_cache_dir", lambda name: str(folder / name))
+        # Elsewhere: `python -m tinygrad_course` in a checkout would find the folder here, not what is installed.
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         yield
 
 

@@ -43,6 +43,7 @@ FACADE, ABOVE_THE_FACADE = "__init__", ["course", "cli"]
 UPWARDS = {
     ("tensor", "protocols"): "t @ array and np.tanh(t) are methods of Tensor; what they do is read after Tensor",
     ("tensor", "autodiff"): "t.backward() is a method of Tensor",
+    ("ops", "numpy_functions"): "a pickled np.sin is found where its operation is entered",
     ("protocols", "numpy_functions"): "np.std(t) is looked for there when it is first called",
     ("training", "visualize"): "runs.plot() is a method of what was compared; a History shows itself with its curve",
     ("nn", "summary"): "nn.summary(model) is where users look for it",

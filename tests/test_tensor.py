@@ -459,10 +459,10 @@ def test_lists_of_tensors_are_recorded(joined: Callable[[Tensor, Tensor], Tensor
 @pytest.mark.parametrize("swallow", [
     np.asarray, lambda w: np.array([w, w]), lambda w: np.zeros(2) + [w, w],
     lambda w: np.full(3, w), lambda w: np.mean([w, w]), lambda w: np.r_[w],
-    lambda w: np.vectorize(abs)(w), lambda w: np.linspace(0, w, 3), lambda w: np.arange(w),
+    lambda w: np.vectorize(abs)(w), lambda w: np.arange(w),
     lambda w: np.zeros(2).__setitem__(slice(None), w), lambda w: np.ones(2).__iadd__(w), lambda w: np.array(w * 2),
-    lambda w: Tensor([w, w], requires_grad=True), lambda w: np.add.reduce(w.reshape(1), initial=3.0),
-], ids=range(14))
+    lambda w: Tensor([w, w], requires_grad=True),
+], ids=range(12))
 def test_a_gradient_is_not_lost_within_numpy(swallow: Callable[[Tensor], Any]) -> None:
     with pytest.raises(InputError, match=r"gradient|graph|\.data"):
         swallow(two()[0])

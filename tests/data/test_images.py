@@ -281,7 +281,7 @@ def test_planar_refuses() -> None:
 @pytest.mark.parametrize("missing", ["sklearn", "PIL"])
 def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(InputError, match=r'pip install "tinygrad_course\[plots\]"'):
+    with pytest.raises(InputError, match=f"pip install {'scikit-learn' if missing == 'sklearn' else 'Pillow'}"):
         data.planar("blobs") if missing == "sklearn" else data.read_image(tmp_path)
 
 

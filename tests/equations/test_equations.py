@@ -542,7 +542,7 @@ def test_nothing_of_the_model_is_touched_or_kept() -> None:
     assert all(np.array_equal(value, before[name]) for name, value in model.state_dict().items())
     assert list(derivation.inputs) == ["X", "Y", "W[1]", "b[1]", "W[2]", "b[2]"]
     assert derivation.keys == {"W[1]": "W1", "b[1]": "b1", "W[2]": "W2", "b[2]": "b2"}
-    assert "7 equations" not in repr(derivation) and "6 equations forward" in repr(derivation)
+    assert repr(derivation) == str(derivation)
 
 
 def test_single_precision() -> None:

@@ -115,6 +115,8 @@ def test_every_operation_can_be_written() -> None:
         "cross_entropy": {"reduction": "none"}, "var": {"axis": 1, "keepdims": False, "ddof": 1},
         **{name: {"axis": 1, "keepdims": True} for name in ("sum", "mean", "max", "min", "logsumexp")}}
     for name, op in ops.REGISTRY.items():
+        if op not in vars(ops).values():  # one of NumPy's further functions
+            continue
         vjps = op.vjps
         n = 2 if name in ("concatenate", "stack", "dot") else len(vjps)
         x = build(name, *[a, b, c][:n], shape=(3, 3), **params.get(name, {}))

@@ -1,7 +1,11 @@
 """NumPy's functions on Tensors: the value is NumPy's, first and second derivative are those of finite differences."""
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,7 +153,8 @@ SAMPLES: list[Sample] = [
     # linear algebra
     s(np.linalg.inv, regular(3, 3)), s(np.linalg.inv, regular(2, 2, 2)), s(np.linalg.det, anything(2, 2)),
     s(np.linalg.det, anything(3, 3)), s(np.linalg.det, regular(4, 4)), s(np.linalg.det, regular(2, 4, 4)),
-    s(np.linalg.det, np.array([[1.0, 2.0], [2.0, 4.0]])), s(np.linalg.det, np.arange(16.0).reshape(4, 4)),
+    s(np.linalg.det, np.array([[1.0, 2.0], [2.0, 4.0]])),
+    s(np.linalg.det, np.array([[2.0, 1, 0, 1], [1, 3, 1, 0], [3, 4, 1, 1], [0, 1, 2, 5]])),
     s(np.linalg.slogdet, regular(3, 3), call=lambda f, x: f(x)[1]),
     s(np.linalg.solve, regular(3, 3), anything(3)), s(np.linalg.solve, regular(2, 2), anything(2, 3)),
     s(np.linalg.cholesky, np.zeros((3, 3)), call=lambda f, x: f((x + np.swapaxes(x, 0, 1)) / 2 + _DEFINITE)),
@@ -312,3 +317,11 @@ def test_whole_quotients_are_plain() -> None:
     for found, expected in ((Tensor(x) // 0.5, x // 0.5), (3 // Tensor(x), 3 // x)):
         assert not isinstance(found, Tensor)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_graph_with_them_is_pickled_into_a_fresh_process(tmp_path: Path) -> None:
+    x = Tensor([0.5, 0.25], requires_grad=True)
+    (tmp_path / "graph.pickle").write_bytes(pickle.dumps((x, np.sin(x).sum())))
+    program = ("import pickle; x, y = pickle.load(open('graph.pickle', 'rb')); y.backward(); print(*x.grad)")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([str(g) for g in np.cos([0.5, 0.25])], "")

@@ -89,7 +89,7 @@ def test_every_model_has_all_that_the_report_promises(page: str, results: list[R
         assert section.count("<math") >= 2 and section.count("<svg") == 3
         for i, cost in result.history.costs.items():
             assert re.search(rf"<td>{i}</td><td>{cost:.6f}<", section)
-        assert section.count("<td>dW1</td>") == 1
+        assert len(re.findall("<td[^>]*>dW1</td>", section)) == 1
     assert "Scale variation" in page and "The decision boundary" in page
     assert "stand-in images drawn by tinygrad_course" in page and "numpy " in page.split("What was run")[1]
     planar = page.split('<section id="planar">')[1]
@@ -163,5 +163,5 @@ def test_the_browser_sees_what_is_wrong(tmp_path: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     monkeypatch.delitem(sys.modules, "tinygrad_course.visualize.report")
-    with pytest.raises(ValueError, match=r"tinygrad_course\[plots\]"):
+    with pytest.raises(ValueError, match="pip install matplotlib scikit-learn Pillow Jinja2"):
         importlib.import_module("tinygrad_course.visualize.report")

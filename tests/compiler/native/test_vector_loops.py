@@ -67,7 +67,7 @@ def numbers(dtype: np.dtype[Any], shape: Any, seed: int = 0) -> Any:
 # How many arguments, and how far from NumPy's numbers, in units of the last place. NumPy computes float32 functions
 # less accurately than the machine code, so its float64 functions are what those are compared with.
 TABLE: dict[str, tuple[int, float]] = {
-    **dict.fromkeys(["exp", "expm1", "log", "log1p", "tanh"], (1, 2.6)),
+    **dict.fromkeys(["exp", "expm1", "log", "log1p", "tanh", "sin", "cos"], (1, 2.6)),
     **dict.fromkeys(["sqrt", "absolute", "fabs", "floor", "ceil", "trunc", "rint", "negative", "positive", "square",
                      "reciprocal", "sign", "isfinite", "isnan", "isinf", "logical_not", "invert", "astype"], (1, 0)),
     **dict.fromkeys(["add", "subtract", "multiply", "divide", "copysign", "maximum", "minimum"], (2, 0)),
