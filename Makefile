@@ -84,7 +84,7 @@ $(VENV)/installed-all: STAMPS = $@
 $(VENV)/installed-all: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
 	$(install)
 
-$(VENV)/installed-test: EXTRAS = all,test
+$(VENV)/installed-test: EXTRAS = all,test,docs
 $(VENV)/installed-test: STAMPS = $@ $(VENV)/installed-all
 $(VENV)/installed-test: $(VENV)/bin/pip $(SOURCES) $(if $(EDITABLE),again)
 	$(install)
